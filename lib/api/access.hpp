@@ -1,0 +1,32 @@
+// Access: the inside of public classes, for lib/api.
+#pragma once
+
+#include "ringlet/body.hpp"
+#include "ringlet/connection_cache.hpp"
+#include "ringlet/request.hpp"
+#include "ringlet/response.hpp"
+#include "ringlet/session.hpp"
+#include "transfer/body_data.hpp"
+#include "value/options.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace ringlet::detail {
+
+struct RequestData {
+    std::string method;
+    std::string url;
+    Body body;
+    Options options;
+};
+
+struct Access {
+    static const RequestData& data(const Request& request) { return *request.data_; }
+    static const std::shared_ptr<BodyData>& data(const Body& body) { return body.data_; }
+    static std::shared_ptr<Cache> cache(const ConnectionCache& cache);
+    static Response response(std::shared_ptr<Exchange> exchange) { return Response(std::move(exchange)); }
+};
+
+}  // namespace ringlet::detail

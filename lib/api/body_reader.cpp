@@ -1,0 +1,89 @@
+#include "ringlet/body_reader.hpp"
+
+#include "transfer/exchange.hpp"
+
+#include <array>
+#include <utility>
+
+namespace ringlet::inline v1 {
+namespace {
+
+constexpr std::size_t piece_size = 64 * 1024;
+
+/// A share in an exchange whose body it has locked.
+class LockedBody {
+  public:
+    explicit LockedBody(std::shared_ptr<detail::Exchange> exchange) : exchange_(std::move(exchange)) {
+        if (exchange_) exchange_->add_handle();
+    }
+    ~LockedBody() {
+        if (!exchange_) return;
+        exchange_->unlock();
+        exchange_->remove_handle();
+    }
+    LockedBody(const LockedBody&) = delete;
+    LockedBody& operator=(const LockedBody&) = delete;
+    std::size_t read(std::span<std::byte> to) { return exchange_ ? exchange_->read_locked(to) : 0; }
+
+  private:
+    std::shared_ptr<detail::Exchange> exchange_;
+};
+
+class BodyBuf final : public std::streambuf {
+  public:
+    explicit BodyBuf(std::shared_ptr<detail::Exchange> exchange) : body_(std::move(exchange)), bytes_(piece_size) {}
+
+  protected:
+    int_type underflow() override {
+        const auto n = body_.read(bytes_);
+        auto* const first = reinterpret_cast<char*>(bytes_.data());
+        setg(first, first, first + n);
+        return n == 0 ? traits_type::eof() : traits_type::to_int_type(*first);
+    }
+
+  private:
+    LockedBody body_;
+    std::vector<std::byte> bytes_;
+};
+
+}  // namespace
+
+Chunks::Chunks(std::shared_ptr<detail::Exchange> exchange) : exchange_(std::move(exchange)) {
+    if (exchange_) exchange_->add_handle();
+}
+
+Chunks::Chunks(Chunks&& other) noexcept
+    : exchange_(std::move(other.exchange_)),
+      buffer_(std::move(other.buffer_)),
+      piece_(std::exchange(other.piece_, {})) {}
+
+Chunks::~Chunks() {
+    if (!exchange_) return;
+    exchange_->unlock();
+    exchange_->remove_handle();
+}
+
+Chunks::Iterator Chunks::begin() {
+    if (buffer_.empty()) buffer_.resize(piece_size);
+    advance();
+    return Iterator(this);
+}
+
+void Chunks::advance() {
+    const auto n = exchange_ ? exchange_->read_locked(buffer_) : 0;
+    piece_ = std::span<const std::byte>(buffer_).first(n);
+}
+
+BodyStream::BodyStream(std::shared_ptr<detail::Exchange> exchange)
+    : std::istream(nullptr), buffer_(std::make_unique<BodyBuf>(std::move(exchange))) {
+    rdbuf(buffer_.get());
+}
+
+BodyStream::BodyStream(BodyStream&& other) noexcept : std::istream(nullptr), buffer_(std::move(other.buffer_)) {
+    std::istream::move(other);
+    set_rdbuf(buffer_.get());
+}
+
+BodyStream::~BodyStream() = default;
+
+}  // namespace ringlet::inline v1

@@ -1,0 +1,67 @@
+// SessionState: raw curl, one to one.
+#include "api/sending.hpp"
+#include "api/session_state.hpp"
+#include "ringlet/error.hpp"
+#include "transfer/lane_key_of.hpp"
+
+#include <utility>
+
+namespace ringlet::detail {
+
+RawOptions& SessionState::raw_to_change() {
+    if (!raw_) {
+        raw_ = std::make_shared<RawOptions>();
+    } else if (raw_lent_) {  // a request or a lane has them: they stay as they are
+        raw_ = raw_->clone();
+    }
+    raw_lent_ = false;
+    return *raw_;
+}
+
+void SessionState::raw_changed() {
+    auto& options = options_to_change();
+    options.wire.raw = raw_;
+    const bool is_private = options.wire.with_handle || (raw_ && raw_->makes_connection_private());
+    options.wire.private_to = is_private ? number_ : 0;
+    options.touch_wire();
+}
+
+void SessionState::set_raw(CURLoption option, RawValue value) {
+    raw_to_change().set(option, std::move(value));
+    raw_changed();
+}
+
+void SessionState::set_with_handle(std::function<void(CURL*)> fn) {
+    options_to_change().wire.with_handle = std::make_shared<const std::function<void(CURL*)>>(std::move(fn));
+    raw_changed();
+}
+
+void SessionState::reset_raw() {
+    raw_.reset();
+    options_to_change().wire.with_handle.reset();
+    info_.clear();
+    raw_changed();
+}
+
+void SessionState::perform() {
+    const Sending sending(sending_);
+    require_idle();
+    RawCall call;
+    call.url = raw_ ? raw_->url() : std::string{};
+    if (call.url.empty() && raw_ && raw_->is_set(CURLOPT_CURLU)) {
+        throw Error(Errc::invalid_argument, "CURLOPT_CURLU: perform() takes its URL from CURLOPT_URL");
+    }
+    if (call.url.empty()) throw Error(Errc::invalid_argument, "perform: CURLOPT_URL is not set");
+    // As libcurl does: a URL without a scheme is http.
+    const auto full = call.url.find("://") == std::string::npos && base_url_.empty() ? "http://" + call.url : call.url;
+    const auto url = base_url_.empty() ? Url::parse(full) : Url::parse(full, base_url_);
+    if (raw_->keeps_cookies() && !raw_cookies_) raw_cookies_ = std::make_unique<CookieJar>();
+    options_lent_ = raw_lent_ = true;
+    call.options = options_;
+    call.cookies = raw_cookies_.get();
+    call.key = lane_key(url, *options_);
+    call.cache = core_;
+    run_raw_transfer(call, info_);
+}
+
+}  // namespace ringlet::detail

@@ -1,0 +1,188 @@
+// Cache::acquire(): from a lane key to a lease.
+#include "cache/cache.hpp"
+#include "cache/reasons.hpp"
+#include "cache/waiter.hpp"
+#include "ringlet/error.hpp"
+
+namespace ringlet::detail {
+namespace {
+
+std::uint64_t next_connection_id() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+template <class Vector, class Id>
+void make_place(Vector& vector, Id id) {
+    if (index_of(id) >= vector.size()) vector.resize(index_of(id) + 1);
+}
+
+}  // namespace
+
+Lease Cache::acquire(const LaneKey& key, const AcquireLimits& limits) {
+    Waiter waiter;
+    waiter.since = Clock::now();
+    waiter.counts = !limits.prewarm;
+    if (limits.stop.stop_requested()) fail_acquire(Errc::cancelled, "stopped before it had a connection");
+    if (limits.deadline <= waiter.since) fail_acquire(Errc::timeout, "the deadline passed before it had a connection");
+
+    Turn turn = ask(key, limits, waiter);
+    if (turn.kind == Answer::Kind::wait || turn.kind == Answer::Kind::evict_then_open) {
+        turn = wait_turn(waiter, key, limits, turn.kind == Answer::Kind::evict_then_open);
+    }
+    while (turn.lane != nullptr) {
+        const CloseReason dead = reason_of(turn.lane->check());
+        if (dead == CloseReason::none) {
+            tell_lent(turn, key);
+            return {shared_from_this(), turn.lane, turn.slot, turn.served_before};
+        }
+        turn = replace_dead(turn, dead);
+    }
+    return open_lane(turn, key);
+}
+
+/// What was ordered closed for it has been closed when this returns. A refusal is thrown.
+Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& waiter) {
+    Turn turn;
+    Crowd crowd;
+    Doomed doomed;
+    {
+        const Lock lock(mutex_);
+        notice_fork();
+        if (closed()) fail_acquire(Errc::cache_closed, "the cache has been shut down");
+        const auto taken = keys_.take(key);
+        waiter.key = taken.key;
+        try {
+            if (taken.new_origin) define_origin_locked(taken.origin, key.origin());
+            turn = ask_locked({.key = taken.key,
+                               .origin = taken.origin,
+                               .fresh = limits.fresh || limits.prewarm,
+                               .may_wait = !limits.prewarm && settings_.acquire_timeout > Duration{},
+                               .may_evict = !limits.prewarm},
+                              waiter);
+        } catch (...) {
+            keys_.release(taken.key);
+            throw;
+        }
+        doomed = take_doomed_locked();
+        if (turn.kind == Answer::Kind::refuse) {
+            crowd = crowd_locked(taken.key);
+            if (waiter.counts) ++totals_.acquire_timeouts;
+            keys_.release(taken.key);
+        }
+    }
+    carry_out(std::move(doomed));
+    if (turn.kind == Answer::Kind::refuse) refuse(Errc::acquire_timeout, key, {}, crowd);
+    return turn;
+}
+
+/// The hold on the key passes to the lane or the waiter, unless it is refused.
+Cache::Turn Cache::ask_locked(const Want& want, Waiter& waiter) {
+    const Answer answer = policy_.acquire(want, waiter.since);
+    if (waiter.counts && answer.lane != no_id<LaneId>) ++totals_.requests;
+    switch (answer.kind) {
+        case Answer::Kind::reuse: keys_.release(want.key); return lend_locked(answer.lane);
+        case Answer::Kind::open: return open_locked(answer.lane, want.key);
+        case Answer::Kind::refuse: return {};
+        case Answer::Kind::evict_then_open:
+        case Answer::Kind::wait: return queue_locked(answer, waiter);
+    }
+    return {};
+}
+
+void Cache::define_origin_locked(OriginId origin, std::string_view name) {
+    const auto own = settings_.host_limits.find(std::string(name));
+    policy_.define_origin(origin, own == settings_.host_limits.end() ? std::nullopt
+                                                                     : std::optional(own->second.value()));
+}
+
+Cache::Turn Cache::lend_locked(LaneId slot) {
+    Entry& entry = entries_[index_of(slot)];
+    ++entry.epoch;
+    const bool served_before = policy_.lane(slot).requests > 0;
+    if (served_before) ++totals_.reused;
+    return {Answer::Kind::reuse, slot, &entry.held->lane, entry.id, served_before, nullptr};
+}
+
+Cache::Turn Cache::open_locked(LaneId slot, KeyId key) {
+    try {
+        make_place(entries_, slot);
+    } catch (...) {
+        policy_.closed(slot);
+        throw;
+    }
+    register_locked(slot, key);
+    return {Answer::Kind::open, slot, nullptr, entries_[index_of(slot)].id, false, share_.get()};
+}
+
+Cache::Turn Cache::queue_locked(const Answer& answer, Waiter& waiter) {
+    try {
+        make_place(waiters_, answer.ticket);
+    } catch (...) {
+        policy_.cancel(answer.ticket);
+        throw;
+    }
+    waiter.ticket = answer.ticket;
+    waiters_[index_of(answer.ticket)] = &waiter;
+    return {.kind = answer.kind};
+}
+
+/// A slot begins to mean a new connection. It takes over a hold on the key.
+void Cache::register_locked(LaneId slot, KeyId key) noexcept {
+    Entry& entry = entries_[index_of(slot)];
+    entry.id = next_connection_id();
+    ++entry.epoch;
+    entry.key = key;
+}
+
+/// The next idle lane, or the same slot with nothing in it.
+Cache::Turn Cache::replace_dead(const Turn& turn, CloseReason why) {
+    Answer answer;
+    Turn next;
+    Doomed doomed;
+    {
+        const Lock lock(mutex_);
+        if (turn.served_before) --totals_.reused;
+        answer = policy_.dead(turn.slot, why, Clock::now());
+        if (answer.kind == Answer::Kind::reuse) next = lend_locked(answer.lane);
+        doomed = take_doomed_locked();
+    }
+    carry_out(std::move(doomed));
+    if (answer.kind == Answer::Kind::reuse) return next;
+    const Lock lock(mutex_);
+    return {Answer::Kind::open, answer.lane, nullptr, entries_[index_of(answer.lane)].id, false, share_.get()};
+}
+
+Lease Cache::open_lane(const Turn& turn, const LaneKey& key) {
+    try {
+        auto made = std::make_unique<CachedLane>(turn.id, key, *turn.share, lane_settings_);
+        Lane* const lane = &made->lane;
+        const Lock lock(mutex_);
+        if (interrupting_) lane->interrupt();
+        entries_[index_of(turn.slot)].held = std::move(made);
+        return {shared_from_this(), lane, turn.slot, false};
+    } catch (...) {
+        const Lock lock(mutex_);
+        put_back_locked(turn.slot, false);
+        throw;
+    }
+}
+
+/// A loan that never began ends: the lane goes on to the next.
+void Cache::put_back_locked(LaneId slot, bool used) noexcept {
+    const KeyId key = entries_[index_of(slot)].key;
+    policy_.hand_on(slot, used, Clock::now());
+    if (!used) keys_.release(key);
+    deliver_grants_locked();
+    watch_idle_locked(slot);
+    if (closed()) quiet_->notify_all();
+}
+
+void Cache::tell_lent(const Turn& turn, const LaneKey& key) noexcept {
+    if (!teller_.heard()) return;
+    teller_.tell({.kind = Event::Kind::leased, .connection_id = turn.id, .origin = key.origin()});
+    if (!turn.served_before) return;
+    teller_.tell({.kind = Event::Kind::reused, .connection_id = turn.id, .origin = key.origin()});
+}
+
+}  // namespace ringlet::detail

@@ -1,0 +1,55 @@
+#include "cache/fork_guard.hpp"
+
+#include <pthread.h>
+
+namespace ringlet::detail {
+namespace {
+
+struct AllGuards {
+    Mutex mutex;
+    ForkGuard* first RINGLET_GUARDED_BY(mutex) = nullptr;
+};
+
+/// Never destroyed: caches may live in static objects.
+AllGuards& all_guards() {
+    static AllGuards& guards = *new AllGuards;
+    return guards;
+}
+
+}  // namespace
+
+// The analysis cannot follow locks that are taken in one handler and given back in another.
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wthread-safety-analysis"
+#endif
+struct ForkHandlers {
+    static void prepare() {
+        all_guards().mutex.lock();
+        for (auto* guard = all_guards().first; guard != nullptr; guard = guard->next_) guard->mutex_.lock();
+    }
+    static void resume() {
+        for (auto* guard = all_guards().first; guard != nullptr; guard = guard->next_) guard->mutex_.unlock();
+        all_guards().mutex.unlock();
+    }
+};
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
+
+ForkGuard::ForkGuard(Mutex& mutex) : mutex_(mutex) {
+    static const int registered = pthread_atfork(ForkHandlers::prepare, ForkHandlers::resume, ForkHandlers::resume);
+    (void)registered;
+    const Lock lock(all_guards().mutex);
+    next_ = all_guards().first;
+    if (next_ != nullptr) next_->prev_ = this;
+    all_guards().first = this;
+}
+
+ForkGuard::~ForkGuard() {
+    const Lock lock(all_guards().mutex);
+    if (next_ != nullptr) next_->prev_ = prev_;
+    (prev_ != nullptr ? prev_->next_ : all_guards().first) = next_;
+}
+
+}  // namespace ringlet::detail

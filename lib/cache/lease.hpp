@@ -1,0 +1,42 @@
+// Lease: the exclusive loan of one lane to one request.
+#pragma once
+
+#include "policy/ids.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace ringlet::detail {
+
+class Cache;
+class Lane;
+
+/// Move-only. Ended by Cache::release(); one that is dropped instead closes its lane (transfer_error), so that no path
+/// can lose a slot.
+class Lease {
+  public:
+    Lease() = default;
+    Lease(std::shared_ptr<Cache> cache, Lane* lane, LaneId slot, bool reused) noexcept
+        : cache_(std::move(cache)), lane_(lane), slot_(slot), reused_(reused) {}
+    Lease(Lease&& other) noexcept
+        : cache_(std::move(other.cache_)), lane_(std::exchange(other.lane_, nullptr)), slot_(other.slot_),
+          reused_(other.reused_) {}
+    Lease& operator=(Lease&& other) noexcept;
+    ~Lease();
+
+    explicit operator bool() const noexcept { return lane_ != nullptr; }
+    Lane& operator*() const noexcept { return *lane_; }
+    Lane* operator->() const noexcept { return lane_; }
+    const std::shared_ptr<Cache>& cache() const noexcept { return cache_; }
+    /// The lane has served a request before this one.
+    bool reused() const noexcept { return reused_; }
+
+  private:
+    friend class Cache;
+    std::shared_ptr<Cache> cache_;
+    Lane* lane_ = nullptr;  // owned by the cache
+    LaneId slot_ = no_id<LaneId>;
+    bool reused_ = false;
+};
+
+}  // namespace ringlet::detail

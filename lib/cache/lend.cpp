@@ -1,0 +1,125 @@
+// A loan from its connection's establishment to its end.
+#include "cache/cache.hpp"
+#include "cache/waiter.hpp"
+
+#include <utility>
+
+namespace ringlet::detail {
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+    const Lease old(std::move(*this));
+    cache_ = std::move(other.cache_);
+    lane_ = std::exchange(other.lane_, nullptr);
+    slot_ = other.slot_;
+    reused_ = other.reused_;
+    return *this;
+}
+
+Lease::~Lease() {
+    if (lane_ != nullptr) cache_->release(std::move(*this), {.close = CloseReason::transfer_error});
+}
+
+void Cache::connected(Lease& lease) noexcept {
+    if (!note_connected(lease, CloseReason::none)) return;
+    tell_of(lease, Event::Kind::opened);
+    tell_of(lease, Event::Kind::leased);
+}
+
+void Cache::reconnected(Lease& lease, CloseReason why) noexcept {
+    if (!note_connected(lease, why)) return;
+    tell_of(lease, Event::Kind::closed, why);
+    tell_of(lease, Event::Kind::opened);
+}
+
+/// False for a lease that the cache does not know (any more): it was inherited through fork().
+bool Cache::note_connected(const Lease& lease, CloseReason old_one) noexcept {
+    const Lock lock(mutex_);
+    notice_fork();
+    CachedLane* const held = held_locked(lease.lane_, lease.slot_);
+    if (held == nullptr) return false;
+    policy_.connected(lease.slot_, Clock::now(), jitter_locked());
+    if (held->connected) count_closed_locked(old_one);
+    held->connected = true;
+    ++totals_.opened;
+    held->protocol = lease->protocol();
+    try {
+        held->local_address = lease->local_address();
+        held->remote_address = lease->remote_address();
+    } catch (...) {
+        held->remote_address.clear();  // no memory: a snapshot lacks it
+    }
+    return true;
+}
+
+CloseReason Cache::release(Lease&& lease, const Verdict& verdict) noexcept {
+    const auto self = std::move(lease.cache_);  // perhaps the last owner of the cache
+    Lane* const lane = std::exchange(lease.lane_, nullptr);
+    const LaneId slot = lease.slot_;
+    const auto id = lane->id();
+    const auto key = teller_.heard() ? lane->key() : LaneKey{};  // once released the lane may go at any moment
+    CloseReason why = CloseReason::none;
+    Doomed doomed;
+    {
+        const Lock lock(mutex_);
+        notice_fork();
+        CachedLane* const held = held_locked(lane, slot);
+        if (held == nullptr) {
+            bury_inherited_locked(lane);
+            return CloseReason::forked;
+        }
+        held->protocol = lane->protocol();
+        why = policy_.release(slot, outcome_of(verdict, *held), Clock::now());
+        deliver_grants_locked();
+        watch_idle_locked(slot);
+        doomed = take_doomed_locked();
+    }
+    if (why == CloseReason::none && !key.empty()) {
+        teller_.tell({.kind = Event::Kind::released, .connection_id = id, .origin = key.origin()});
+    }
+    carry_out(std::move(doomed));
+    return why;
+}
+
+Outcome Cache::outcome_of(const Verdict& verdict, const CachedLane& held) const noexcept {
+    Outcome outcome{.close = verdict.close, .served = verdict.served};
+    if (outcome.close == CloseReason::none && !held.connected) outcome.close = CloseReason::transfer_error;
+    if (verdict.keep_alive_hint && settings_.honour_keep_alive_hint) {
+        outcome.idle_limit = Duration(*verdict.keep_alive_hint).value();
+    }
+    return outcome;
+}
+
+void Cache::count_replay(const Lease& lease) noexcept {
+    {
+        const Lock lock(mutex_);
+        notice_fork();
+        ++totals_.replays;
+    }
+    tell_of(lease, Event::Kind::replayed);
+}
+
+void Cache::count_dropped(const Lease& lease) noexcept {
+    {
+        const Lock lock(mutex_);
+        notice_fork();
+        ++totals_.dropped_unread;
+    }
+    tell_of(lease, Event::Kind::dropped);
+}
+
+void Cache::tell_of(const Lease& lease, Event::Kind kind, CloseReason reason) noexcept {
+    teller_.tell({.kind = kind, .connection_id = lease->id(), .origin = lease->key().origin(), .reason = reason});
+}
+
+CachedLane* Cache::held_locked(const Lane* lane, LaneId slot) noexcept {
+    if (index_of(slot) >= entries_.size()) return nullptr;
+    CachedLane* const held = entries_[index_of(slot)].held.get();
+    return held != nullptr && &held->lane == lane ? held : nullptr;
+}
+
+double Cache::jitter_locked() noexcept {
+    if (settings_.max_lifetime.is_unlimited()) return 0;
+    return std::uniform_real_distribution<double>(0, 1)(random_);
+}
+
+}  // namespace ringlet::detail

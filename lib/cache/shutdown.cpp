@@ -1,0 +1,68 @@
+// Cache::shutdown(): from the last new request to the last closed socket.
+#include "base/callback_scope.hpp"
+#include "cache/cache.hpp"
+#include "cache/janitor.hpp"
+#include "cache/reasons.hpp"
+#include "cache/waiter.hpp"
+
+namespace ringlet::detail {
+namespace {
+
+// Requests that are interrupted react within 100 ms. A response that nobody reads cannot: it is not waited for longer.
+constexpr std::chrono::seconds patience_with_interrupted(1);
+
+}  // namespace
+
+void Cache::shutdown(Duration grace) {
+    if (CallbackScope::active()) {
+        throw Error(Errc::invalid_argument,
+                    "shutdown() inside an observer or a callback would wait for that very function to return");
+    }
+    const auto now = Clock::now();
+    const Instant deadline = later(now, grace.negative() ? std::chrono::nanoseconds{} : grace.value());
+    {
+        const Lock lock(mutex_);
+        notice_fork();
+        closed_.store(true, std::memory_order_release);
+    }
+    abandon();
+    if (wait_quiet(deadline)) return;
+    interrupt_all();
+    if (wait_quiet(later(Clock::now(), patience_with_interrupted))) return;
+    log_.warn(
+        "shutdown: some connections are still held by responses that nobody reads; each is closed when its response is "
+        "destroyed");
+}
+
+bool Cache::wait_quiet(Instant until) {
+    Lock lock(mutex_);
+    while (!quiet_locked()) {
+        if (until == never) {
+            quiet_->wait(lock.native());
+        } else if (quiet_->wait_until(lock.native(), until) == std::cv_status::timeout) {
+            return quiet_locked();
+        }
+    }
+    return true;
+}
+
+/// Waiting requests get cache_closed; those in flight are told to end.
+void Cache::interrupt_all() {
+    {
+        const Lock lock(mutex_);
+        interrupting_ = true;
+        for (Waiter* const waiter : std::vector(waiters_)) {
+            if (waiter == nullptr) continue;
+            policy_.cancel(waiter->ticket);
+            drop_waiter_locked(*waiter);
+            waiter->state = Waiter::State::refused;
+            waiter->wake.notify_one();
+        }
+        for (const auto& entry : entries_) {
+            if (entry.held) entry.held->lane.interrupt();
+        }
+    }
+    stopping_.request_stop();
+}
+
+}  // namespace ringlet::detail

@@ -1,0 +1,53 @@
+#include "curl/ca_setup.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace ringlet::detail {
+namespace {
+
+/// "1a2b3c4d.0": what c_rehash makes.
+bool is_hash_link(std::string_view name) {
+    return name.size() >= 10 && name[8] == '.' &&
+           std::all_of(name.begin(), name.begin() + 8, [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+bool has_hash_links(const char* directory) {
+    std::error_code ec;
+    for (std::filesystem::directory_iterator it(directory, ec), end; !ec && it != end; it.increment(ec)) {
+        if (is_hash_link(it->path().filename().string())) return true;
+    }
+    return false;
+}
+
+bool find_out() {
+    const auto* version = curl().version_info(CURLVERSION_NOW);
+    if (version->age < CURLVERSION_SEVENTH || version->capath == nullptr || version->ssl_version == nullptr) return false;
+    if (!std::string_view(version->ssl_version).starts_with("OpenSSL/")) return false;
+    // OpenSSL's own override of its default locations: leave everything as the user wants it.
+    if (std::getenv("SSL_CERT_FILE") != nullptr || std::getenv("SSL_CERT_DIR") != nullptr) return false;
+    return has_hash_links(version->capath);
+}
+
+}  // namespace
+
+bool hashed_ca_directory_usable() noexcept {
+    static const bool usable = [] {
+        try {
+            return find_out();
+        } catch (...) {
+            return false;
+        }
+    }();
+    return usable;
+}
+
+void use_hashed_ca_directory(CURL* easy) noexcept {
+    if (hashed_ca_directory_usable()) curl().easy_setopt(easy, CURLOPT_CAINFO, static_cast<char*>(nullptr));
+}
+
+}  // namespace ringlet::detail

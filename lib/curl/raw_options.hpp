@@ -1,0 +1,49 @@
+// RawOptions: what a caller set through Session::setopt(), kept to be put on one easy handle after another.
+#pragma once
+
+#include "curl/handles.hpp"
+#include "ringlet/raw.hpp"
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ringlet::detail {
+
+/// A list of options with values of their own: strings, lists and blobs are copied when set. Moves do not change addresses
+/// that libcurl was given.
+class RawOptions {
+  public:
+    /// Whole transfers by libcurl's rules, or ringlet's own requests, whose means (URL, method, body, callbacks) it keeps.
+    enum class Use : std::uint8_t { whole, besides };
+
+    /// Checks the value against the option's type. Throws Error{invalid_argument} that names the option.
+    void set(CURLoption option, RawValue value);
+    /// Throws as check_option().
+    void apply(CURL* easy, Use use) const;
+    bool empty() const noexcept { return options_.empty(); }
+    std::shared_ptr<RawOptions> clone() const;
+    /// CURLOPT_URL's value; "" when not set.
+    std::string url() const;
+    bool is_set(CURLoption option) const noexcept;
+    /// A connection made with these options must serve nobody else.
+    bool makes_connection_private() const noexcept;
+    /// A cookie engine was asked for.
+    bool keeps_cookies() const noexcept;
+
+  private:
+    struct Option {
+        CURLoption id;
+        std::string name;
+        RawValue value;
+        SlistPtr list;        // owned copy of a curl_slist*
+        std::string bytes;    // owned copy of a blob
+    };
+    static void copy_pointed(Option& option);
+    static void apply_one(CURL* easy, const Option& option);
+    std::list<Option> options_;  // in the order set; a list, since libcurl is given addresses inside
+};
+
+}  // namespace ringlet::detail

@@ -1,0 +1,217 @@
+#include "lane/lane.hpp"
+
+#include "curl/ca_setup.hpp"
+#include "curl/proxy_environment.hpp"
+#include "lane/share.hpp"
+#include "ringlet/error.hpp"
+
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace ringlet::detail {
+namespace {
+
+// libcurl closes a kept connection that has been idle for 118 s by itself: how long is the cache's to say.
+constexpr long forever_seconds = 10L * 365 * 24 * 3600;
+
+Lane& lane_of(void* pointer) { return *static_cast<Lane*>(pointer); }
+
+}  // namespace
+
+/// What libcurl calls, with the lane as its data: a connection keeps its creator's pointers for life, so they must not be
+/// a request's.
+struct LaneCallbacks {
+    static std::size_t header(char* data, std::size_t, std::size_t size, void* lane) {
+        auto* client = lane_of(lane).client_;
+        return client ? client->on_header(data, size) : size;
+    }
+    static std::size_t write(char* data, std::size_t, std::size_t size, void* lane) {
+        auto* client = lane_of(lane).client_;
+        return client ? client->on_body(data, size) : size;
+    }
+    static std::size_t read(char* buffer, std::size_t unit, std::size_t count, void* lane) {
+        auto* client = lane_of(lane).client_;
+        return client ? client->on_read(buffer, unit * count) : CURL_READFUNC_ABORT;
+    }
+    static int seek(void* lane, curl_off_t offset, int origin) {
+        auto* client = lane_of(lane).client_;
+        return client ? client->on_seek(offset, origin) : CURL_SEEKFUNC_FAIL;
+    }
+    static int prereq(void* lane, char* remote_ip, char* local_ip, int remote_port, int local_port) {
+        lane_of(lane).set_addresses(local_ip, local_port, remote_ip, remote_port);
+        auto* client = lane_of(lane).client_;
+        return client ? client->on_send(remote_ip, remote_port, local_ip, local_port) : CURL_PREREQFUNC_OK;
+    }
+    static int progress(void* lane, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow) {
+        auto* client = lane_of(lane).client_;
+        return client ? client->on_progress(dltotal, dlnow, ultotal, ulnow) : 0;
+    }
+    static curl_socket_t open_socket(void* lane, curlsocktype, curl_sockaddr* address) {
+        auto* client = lane_of(lane).client_;
+        if (client != nullptr && !client->on_open_socket()) return CURL_SOCKET_BAD;
+        const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+        if (fd < 0) return CURL_SOCKET_BAD;
+        lane_of(lane).sockets_.opened(fd);
+        lane_of(lane).note_attempt(address->addr, address->addrlen);
+        return fd;
+    }
+    static int close_socket(void* lane, curl_socket_t fd) {
+        if (auto* client = lane_of(lane).client_) client->on_close_socket(fd);
+        lane_of(lane).sockets_.closed(fd);
+        return ::close(fd);
+    }
+};
+
+Lane::Lane(std::uint64_t id, LaneKey key, Share& share, const LaneSettings& settings)
+    : id_(id), key_(std::move(key)), share_(share), settings_(settings), generation_(fork_generation()) {
+    multi_.reset(curl().multi_init());
+    easy_.reset(curl().easy_init());
+    if (!multi_ || !easy_) throw std::bad_alloc();
+    curl().multi_setopt(multi(), CURLMOPT_MAXCONNECTS, 1L);
+    apply_own_options();
+}
+
+Lane::~Lane() {
+    if (!forked()) {
+        client_ = nullptr;
+        // The easy first: from libcurl 8.21 on it shares objects with its connection, which the multi owns.
+        easy_.reset();
+        multi_.reset();
+        return;
+    }
+    // Destroying an inherited handle would speak (close_notify, GOAWAY) on the parent's connection.
+    for (const int fd : sockets_.all()) ::close(fd);
+    (void)easy_.release();
+    (void)multi_.release();
+}
+
+bool Lane::forked() const noexcept { return generation_ != fork_generation(); }
+
+void Lane::reset_easy() {
+    clear_easy();
+    apply_own_options();
+}
+
+void Lane::reset_easy_for_raw_use() {
+    clear_easy();
+    set_connection_options(easy());
+}
+
+void Lane::clear_easy() {
+    curl().easy_reset(easy());
+    if (tainted_) {  // what a reset keeps: cookies, HSTS, alt-svc
+        easy_.reset();
+        easy_.reset(curl().easy_init());
+        if (!easy_) throw std::bad_alloc();
+        tainted_ = false;
+    }
+    holdings_ = {};
+    configured_ = 0;
+}
+
+void Lane::apply_own_options() {
+    set_connection_options(easy());
+    set_request_hooks();
+}
+
+namespace {
+
+template <class T>
+void set(CURL* easy, CURLoption option, T value) {
+    if (curl().easy_setopt(easy, option, value) == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
+}
+
+}  // namespace
+
+void Lane::set_connection_options(CURL* easy) {
+    set(easy, CURLOPT_SHARE, share_.handle());
+    set(easy, CURLOPT_NOSIGNAL, 1L);
+    set(easy, CURLOPT_QUICK_EXIT, 1L);  // else leaving while a name is resolved waits for the resolver
+    set(easy, CURLOPT_MAXAGE_CONN, forever_seconds);
+    set(easy, CURLOPT_DNS_CACHE_TIMEOUT, settings_.dns_ttl_seconds);
+    set(easy, CURLOPT_OPENSOCKETFUNCTION, &LaneCallbacks::open_socket);
+    set(easy, CURLOPT_OPENSOCKETDATA, this);
+    set(easy, CURLOPT_CLOSESOCKETFUNCTION, &LaneCallbacks::close_socket);
+    set(easy, CURLOPT_CLOSESOCKETDATA, this);
+    if (settings_.resolve) set(easy, CURLOPT_RESOLVE, settings_.resolve.get());
+    if (settings_.tcp_keepalive_idle.count() > 0) {
+        set(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+        set(easy, CURLOPT_TCP_KEEPIDLE, static_cast<long>(settings_.tcp_keepalive_idle.count()));
+        set(easy, CURLOPT_TCP_KEEPINTVL, static_cast<long>(settings_.tcp_keepalive_interval.count()));
+    }
+    if (!proxy_in_environment()) set(easy, CURLOPT_PROXY, "");
+    use_hashed_ca_directory(easy);
+}
+
+void Lane::set_request_hooks() {
+    auto* const handle = easy();
+    set(handle, CURLOPT_ERRORBUFFER, error_text_);
+    set(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+    set(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    set(handle, CURLOPT_HEADERFUNCTION, &LaneCallbacks::header);
+    set(handle, CURLOPT_HEADERDATA, this);
+    set(handle, CURLOPT_WRITEFUNCTION, &LaneCallbacks::write);
+    set(handle, CURLOPT_WRITEDATA, this);
+    set(handle, CURLOPT_READFUNCTION, &LaneCallbacks::read);
+    set(handle, CURLOPT_READDATA, this);
+    set(handle, CURLOPT_SEEKFUNCTION, &LaneCallbacks::seek);
+    set(handle, CURLOPT_SEEKDATA, this);
+    set(handle, CURLOPT_PREREQFUNCTION, &LaneCallbacks::prereq);
+    set(handle, CURLOPT_PREREQDATA, this);
+    set(handle, CURLOPT_XFERINFOFUNCTION, &LaneCallbacks::progress);
+    set(handle, CURLOPT_XFERINFODATA, this);
+}
+
+Lane::Liveness Lane::check() noexcept {
+    if (forked()) return Liveness::forked;
+    const int fd = sockets_.current();
+    if (fd < 0) return Liveness::peer_closed;
+    if (protocol_ == Protocol::http_2 || protocol_ == Protocol::http_3) {
+        pollfd entry{fd, POLLRDHUP, 0};
+        return ::poll(&entry, 1, 0) > 0 ? Liveness::peer_closed : Liveness::usable;
+    }
+    char byte = 0;
+    const auto got = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got > 0) return Liveness::unsolicited_data;
+    const bool quiet = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    return quiet ? Liveness::usable : Liveness::peer_closed;
+}
+
+void Lane::set_addresses(const char* local_ip, int local_port, const char* remote_ip, int remote_port) noexcept {
+    const auto set = [](Address& address, const char* ip, int port) {
+        std::snprintf(address.ip, sizeof address.ip, "%s", ip ? ip : "");
+        address.port = port;
+    };
+    set(local_, local_ip, local_port);
+    set(remote_, remote_ip, remote_port);
+}
+
+void Lane::note_attempt(const sockaddr& address, unsigned size) noexcept {
+    char port[8] = "";
+    attempted_ = {};
+    if (::getnameinfo(&address, size, attempted_.ip, sizeof attempted_.ip, port, sizeof port,
+                      NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+        attempted_.port = std::atoi(port);
+    }
+}
+
+void Lane::interrupt() noexcept {
+    interrupted_.store(true, std::memory_order_relaxed);
+    curl().multi_wakeup(multi());
+}
+
+std::string Lane::Address::text() const {
+    if (*ip == '\0') return {};
+    const std::string host = std::strchr(ip, ':') != nullptr ? '[' + std::string(ip) + ']' : std::string(ip);
+    return port > 0 ? host + ':' + std::to_string(port) : host;
+}
+
+}  // namespace ringlet::detail

@@ -1,0 +1,154 @@
+// Lane: one CURLM, its own easy handle and the at most one connection inside. The unit that the cache counts, lends, keeps
+// and closes.
+#pragma once
+
+#include "curl/handles.hpp"
+#include "lane/lane_key.hpp"
+#include "lane/socket_watch.hpp"
+#include "ringlet/events.hpp"
+
+#include <sys/socket.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace ringlet::detail {
+
+class Share;
+
+/// Who drives a lane at the moment: libcurl's callbacks end up here. Functions may throw nothing (they stand on libcurl
+/// frames): an implementation catches, remembers and says "abort".
+class LaneClient {
+  public:
+    virtual std::size_t on_header(const char* data, std::size_t size) noexcept = 0;
+    virtual std::size_t on_body(const char* data, std::size_t size) noexcept = 0;
+    virtual std::size_t on_read(char* buffer, std::size_t size) noexcept = 0;
+    virtual int on_seek(curl_off_t offset, int origin) noexcept = 0;
+    /// The request is about to be sent; CURL_PREREQFUNC_OK or _ABORT. A second call in one transfer is libcurl's own replay.
+    virtual int on_send(const char* remote_ip, int remote_port, const char* local_ip, int local_port) noexcept = 0;
+    /// libcurl is about to open a connection; false refuses it.
+    virtual bool on_open_socket() noexcept = 0;
+    /// libcurl is about to close that descriptor: what the kernel knows of it can still be asked.
+    virtual void on_close_socket(int fd) noexcept = 0;
+    virtual int on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow) noexcept = 0;
+
+  protected:
+    ~LaneClient() = default;
+};
+
+/// What a lane is made with. Part of the cache's settings.
+struct LaneSettings {
+    std::chrono::seconds tcp_keepalive_idle{0};  // 0: off
+    std::chrono::seconds tcp_keepalive_interval{0};
+    long dns_ttl_seconds = 60;
+    SlistPtr resolve;  // CURLOPT_RESOLVE entries "host:port:address"; may be null
+};
+
+/// Used by one thread at a time: whoever holds its lease, or the cache's closer. Created with nothing open.
+class Lane {
+  public:
+    enum class Liveness : std::uint8_t { usable, peer_closed, unsolicited_data, forked };
+
+    /// Throws Error where libcurl has no handle to give. `share` and `settings` must outlive the lane.
+    Lane(std::uint64_t id, LaneKey key, Share& share, const LaneSettings& settings);
+    /// Closes the connection, if any. In a forked child it only closes descriptors (no TLS close_notify on a shared socket).
+    ~Lane();
+    Lane(const Lane&) = delete;
+    Lane& operator=(const Lane&) = delete;
+
+    std::uint64_t id() const noexcept { return id_; }
+    const LaneKey& key() const noexcept { return key_; }
+
+    /// Whether its idle connection can be lent: for HTTP/1 a peek must find nothing to read; for HTTP/2 only an end of the
+    /// stream counts, since frames are legitimate. One system call.
+    Liveness check() noexcept;
+    /// The connection's descriptor, -1 when there is none. For polling only.
+    int socket() const noexcept { return sockets_.current(); }
+    /// The process was forked since this lane was made, and this is the child.
+    bool forked() const noexcept;
+
+    Protocol protocol() const noexcept { return protocol_; }
+    void set_protocol(Protocol p) noexcept { protocol_ = p; }
+    /// Both ends of the connection, as plain bytes: copied for each request.
+    struct Address {
+        char ip[64] = "";
+        int port = 0;
+        std::string text() const;
+    };
+    const Address& local() const noexcept { return local_; }
+    const Address& remote() const noexcept { return remote_; }
+    std::string local_address() const { return local_.text(); }
+    std::string remote_address() const { return remote_.text(); }
+    /// From any thread, while somebody else holds the lease (the cache knows): ends that request with Errc::cancelled.
+    void interrupt() noexcept;
+    bool interrupted() const noexcept { return interrupted_.load(std::memory_order_relaxed); }
+
+    // --- for the holder of the lease
+    CURL* easy() noexcept { return easy_.get(); }
+    CURLM* multi() noexcept { return multi_.get(); }
+    SocketWatch& sockets() noexcept { return sockets_; }
+    Share& share() noexcept { return share_; }
+    void set_client(LaneClient* client) noexcept { client_ = client; }
+    /// Options of that id are on the easy; 0: only the lane's own. Resets everything but the lane's own.
+    std::uint64_t configured() const noexcept { return configured_; }
+    void set_configured(std::uint64_t options_id) noexcept { configured_ = options_id; }
+    /// Back to a fresh easy handle with the lane's own options: no cookie, credential or option of an earlier user is left.
+    void reset_easy();
+    /// The same without the hooks of LaneClient: libcurl's own defaults for everything but the connection.
+    void reset_easy_for_raw_use();
+    /// What concerns the connection: to be set on every easy handle that this lane's connection is to serve.
+    void set_connection_options(CURL* easy);
+    /// The easy took in what a reset keeps (cookies, HSTS, alt-svc): the next reset_easy() takes a new one.
+    void taint() noexcept { tainted_ = true; }
+    /// The kind of request that the easy is set to.
+    enum class Shape : std::uint8_t { get, head, other };
+    /// Lists and blobs that the easy's options point at, kept until the next reset_easy().
+    struct Holdings {
+        SlistPtr headers;
+        std::uint64_t headers_id = 0;  // of the options whose fields are in `headers`; 0: none are set
+        Shape shape = Shape::get;
+        bool progress = false;         // CURLOPT_NOPROGRESS is off
+        std::shared_ptr<const void> options;  // what raw options on the easy point at
+    };
+    Holdings& holdings() noexcept { return holdings_; }
+    /// libcurl's own words for what went wrong last; empty when it had none.
+    const char* error_text() const noexcept { return error_text_; }
+    /// The address of the latest attempt to connect.
+    std::string attempted_address() const { return attempted_.text(); }
+    void set_addresses(const char* local_ip, int local_port, const char* remote_ip, int remote_port) noexcept;
+
+  private:
+    friend struct LaneCallbacks;
+    void apply_own_options();
+    void set_request_hooks();
+    void clear_easy();
+    void note_attempt(const sockaddr& address, unsigned size) noexcept;
+
+    std::uint64_t id_;
+    LaneKey key_;
+    Share& share_;
+    const LaneSettings& settings_;
+    std::uint64_t generation_;  // of fork(): see fork_generation()
+    Holdings holdings_;
+    SocketWatch sockets_;
+    LaneClient* client_ = nullptr;
+    std::uint64_t configured_ = 0;
+    bool tainted_ = false;
+    std::atomic<bool> interrupted_{false};
+    Protocol protocol_ = Protocol::unknown;
+    Address local_, remote_, attempted_;
+    char error_text_[CURL_ERROR_SIZE] = "";
+    MultiPtr multi_;
+    EasyPtr easy_;
+};
+
+/// Counts forks seen by this process: a lane made under another number belongs to the parent.
+std::uint64_t fork_generation() noexcept;
+
+}  // namespace ringlet::detail

@@ -1,0 +1,30 @@
+// SocketWatch: the descriptors that a lane's libcurl handles have open.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+namespace ringlet::detail {
+
+/// Fed by the open and close callbacks. Before libcurl 8.2 the close callback is left out for attempts that never became
+/// active, so the list is reconciled when a transfer is over.
+class SocketWatch {
+  public:
+    void opened(int fd);
+    void closed(int fd) noexcept;
+    /// At most one connection is left: `active` (or, when -1, the last one opened and not reported closed). Forgets the rest.
+    void reconcile(int active) noexcept;
+    void forget_all() noexcept { open_.clear(); }
+    /// The connection's descriptor, -1 when there is none.
+    int current() const noexcept { return open_.empty() ? -1 : open_.back(); }
+    const std::vector<int>& all() const noexcept { return open_; }
+    /// How many were ever opened.
+    std::size_t opened_count() const noexcept { return opened_count_; }
+
+  private:
+    std::vector<int> open_;
+    std::size_t opened_count_ = 0;
+};
+
+}  // namespace ringlet::detail

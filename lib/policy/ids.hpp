@@ -1,0 +1,34 @@
+// Ids: the small integers by which the policy knows lanes, keys, origins and waiting requests.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace ringlet::detail {
+
+// Each is an index into a table: dense, and given out again once nothing bears it.
+enum class LaneId : std::uint32_t {};
+enum class KeyId : std::uint32_t {};
+enum class OriginId : std::uint32_t {};
+enum class Ticket : std::uint32_t {};
+
+template <class Id>
+constexpr std::size_t index_of(Id id) noexcept {
+    return static_cast<std::size_t>(id);
+}
+
+template <class Id>
+inline constexpr Id no_id = static_cast<Id>(std::numeric_limits<std::uint32_t>::max());
+
+/// A moment, as told to the policy: it never reads a clock.
+using Instant = std::chrono::steady_clock::time_point;
+inline constexpr Instant never = Instant::max();
+
+/// `from` + `span`, never past the end of time. `span` is not negative.
+constexpr Instant later(Instant from, std::chrono::nanoseconds span) noexcept {
+    return span >= never - from && from >= Instant{} ? never : from + span;
+}
+
+}  // namespace ringlet::detail

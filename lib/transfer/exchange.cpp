@@ -1,0 +1,294 @@
+// Exchange: sending. Hops, attempts, and the loop that waits.
+#include "transfer/exchange.hpp"
+
+#include "transfer/exchange_drive.hpp"
+#include "transfer/failure.hpp"
+#include "transfer/interruptible_pause.hpp"
+#include "transfer/lane_key_of.hpp"
+#include "transfer/redirect.hpp"
+#include "transfer/retry.hpp"
+#include "value/text.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringlet::detail {
+namespace {
+
+constexpr unsigned default_redirects = 10;
+
+// What of a discarded answer's body is read to keep its connection (behaviour.md, section 7).
+constexpr std::uint64_t internal_drain_bytes = 64 * 1024;
+constexpr std::chrono::milliseconds internal_drain_time{100};
+
+bool is_idempotent(std::string_view method) noexcept {
+    for (const std::string_view safe : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}) {
+        if (method == safe) return true;
+    }
+    return false;
+}
+
+bool defines_content(std::string_view method) noexcept {
+    return method == "POST" || method == "PUT" || method == "PATCH";
+}
+
+}  // namespace
+
+Exchange::~Exchange() { drop(); }
+
+void Exchange::reset() noexcept {
+    state_ = BodyState::unread;
+    locked_ = false;
+    internal_ = true;
+    read_total_ = discarded_ = 0;
+    body_error_ = nullptr;
+    disposition_.reset();
+    protocol_ = Protocol::unknown;
+    reused_ = false;
+    connection_id_ = 0;
+    local_ = remote_ = {};
+    timings_ = {};
+    earlier_hops_ = {};
+}
+
+void Exchange::run(Call call) {
+    reset();
+    call_ = std::move(call);
+    method_.assign(call_.method);
+    call_.method = method_;
+    patience_ = Patience(*call_.options);
+    patience_.enter();
+    try {
+        upload_ = Upload(call_.body);
+        empty_body_ = !upload_.present() && defines_content(method_);
+        finished_.store(false, std::memory_order_release);
+        if (call_.options->retry) {
+            run_attempts();
+        } else {
+            run_hops();
+        }
+        internal_ = false;
+    } catch (...) {
+        end_transfer(CloseReason::transfer_error);
+        finished_.store(true, std::memory_order_release);
+        throw;
+    }
+    patience_.leave();
+    if (!transfer_.active()) finished_.store(true, std::memory_order_release);
+}
+
+void Exchange::run_hops() {
+    const auto limit = call_.options->follow_redirects.value_or(default_redirects);
+    for (unsigned hops = 0;; ++hops) {
+        run_transfer();
+        if (limit == 0 || !is_redirect(transfer_.head())) return finish_bodiless();
+        if (transfer_.head().ambiguous_location()) {
+            give_up(Errc::protocol, "the redirect names two different locations", CloseReason::transfer_error);
+        }
+        const std::string location(*transfer_.head().field("Location"));
+        const int status = transfer_.head().status();
+        drain_internally();
+        if (hops == limit) give_up(Errc::too_many_redirects, "more than " + std::to_string(limit), CloseReason::none);
+        prepare_redirect(redirect(method_, *call_.url, call_.options, status, location));
+    }
+}
+
+void Exchange::prepare_redirect(Redirection next) {
+    earlier_hops_ += timings_.total;
+    call_.key = lane_key(*next.url, *next.options);
+    call_.url = std::move(next.url);
+    call_.options = std::move(next.options);
+    if (next.to_get) {
+        method_ = "GET";
+        call_.method = method_;
+        upload_ = Upload{};
+        empty_body_ = false;
+    } else if (!upload_.rewind()) {
+        give_up(Errc::body_not_replayable, "the redirect wants the body again, and its source cannot rewind",
+                CloseReason::none);
+    }
+}
+
+void Exchange::run_attempts() {
+    const auto policy = *call_.options->retry;
+    const Call first = call_;
+    const bool may = policy.any_method || idempotent();
+    for (unsigned attempt = 1;; ++attempt) {
+        const bool last = !may || attempt >= policy.attempts;
+        std::chrono::milliseconds wait{};
+        try {
+            run_hops();
+            if (last || !wants_retry(policy, transfer_.head().status())) return;
+            wait = retry_pause(policy, attempt, transfer_.head().field("Retry-After"));
+            if (!fits(wait)) return;
+            if (transfer_.active()) drain_internally();
+        } catch (const Error& error) {
+            wait = retry_pause(policy, attempt, std::nullopt);
+            if (last || !wants_retry(policy, error) || !fits(wait)) throw;
+            end_transfer(CloseReason::transfer_error);
+        }
+        pause(wait);
+        start_again(first);
+    }
+}
+
+bool Exchange::fits(std::chrono::milliseconds wait) const noexcept {
+    const auto deadline = patience_.deadline();
+    return deadline == Clock::time_point::max() || Clock::now() + wait < deadline;
+}
+
+void Exchange::start_again(const Call& first) {
+    call_ = first;
+    method_.assign(std::string(first.method));
+    call_.method = method_;
+    upload_ = Upload{};
+    upload_ = Upload(call_.body);
+    empty_body_ = !upload_.present() && defines_content(method_);
+    state_ = BodyState::unread;
+    disposition_.reset();
+}
+
+void Exchange::pause(std::chrono::milliseconds d) {
+    const auto stop = call_.options->stop.value_or(std::stop_token{});
+    const auto closing = call_.cache->shutdown_token();
+    pause_unless_stopped(d, stop, closing);
+    if (stop.stop_requested()) give_up(Errc::cancelled, "stopped while waiting to try again", CloseReason::none);
+    if (call_.cache->closed()) give_up(Errc::cache_closed, "the cache was shut down", CloseReason::none);
+}
+
+void Exchange::run_transfer() {
+    const auto& options = *call_.options;
+    patience_.next_transfer();
+    state_ = BodyState::unread;
+    Lease lease;
+    try {
+        AcquireLimits limits;
+        limits.deadline = patience_.deadline();
+        if (options.stop) limits.stop = *options.stop;
+        lease = call_.cache->acquire(call_.key, limits);
+    } catch (const Error& error) {
+        ErrorDetails details;
+        details.phase = Phase::acquire;
+        details.retryable = error.retryable();
+        throw request_error(static_cast<Errc>(error.code().value()), method_, call_.url->text(), error.what(), details);
+    }
+    reused_ = lease.reused();
+    connection_id_ = lease->id();
+    TransferPlan plan;
+    plan.method = method_;
+    plan.url = call_.url.get();
+    plan.options = call_.options.get();
+    plan.upload = &upload_;
+    plan.cookies = call_.cookies.get();
+    plan.empty_body = empty_body_;
+    const auto replay = options.replay.value_or(Replay::idempotent);
+    plan.replay_allowed = replay == Replay::always ||
+                          (replay == Replay::idempotent && (idempotent() || options.headers.contains("Idempotency-Key")));
+    if (options.max_body_size) plan.max_body = options.max_body_size->value();
+    disposition_.reset();
+    transfer_.start(std::move(lease), plan);
+    if (options.stop && options.stop->stop_possible()) waker_.emplace(*options.stop, Waker{&transfer_});
+    drive([this] { return transfer_.head_done(); });
+    if (!transfer_.head_done()) throw_transfer_error();
+    note_head();
+}
+
+void Exchange::note_head() {
+    auto& lane = transfer_.lane();
+    protocol_ = lane.protocol();
+    local_ = lane.local();
+    remote_ = lane.remote();
+    if (transfer_.replayed()) reused_ = false;
+}
+
+bool Exchange::bodiless() const noexcept {
+    const auto& head = transfer_.head();
+    const bool empty = head.content_length() == std::uint64_t{0} && !head.chunked();
+    return method_ == "HEAD" || (head.bodiless_status() && head.status() != 101) || empty;
+}
+
+/// A body of nothing is complete when the head is: its connection goes back at once.
+void Exchange::finish_bodiless() {
+    if (bodiless() && !transfer_.done()) {
+        // HTTP/2 may say the end in a frame of its own; nobody should wait long for that.
+        drive([] { return false; }, Clock::now() + internal_drain_time);
+        if (!transfer_.done()) {
+            end_transfer(CloseReason::unread_body);
+            state_ = BodyState::complete;
+            return;
+        }
+    }
+    if (body_over() && transfer_.result() == CURLE_OK) settle();
+}
+
+void Exchange::check_interruptions() {
+    if (call_.options->stop && call_.options->stop->stop_requested()) {
+        give_up(Errc::cancelled, "stopped by its stop token", CloseReason::cancelled);
+    }
+    if (transfer_.lane().interrupted()) give_up(Errc::cancelled, "the cache was shut down", CloseReason::cancelled);
+    if (const char* what = patience_.expired(transfer_)) {
+        transfer_.step();  // what came in the last moment counts
+        if (transfer_.done()) return;
+        give_up(Errc::timeout, std::string(what) + " is over", CloseReason::transfer_error);
+    }
+}
+
+void Exchange::give_up(Errc code, std::string_view why, CloseReason reason) {
+    ErrorDetails details;
+    details.phase = transfer_.active() ? transfer_.phase() : Phase::acquire;
+    details.bytes_received = transfer_.body_bytes();
+    if (transfer_.active()) {
+        details.remote_address = transfer_.lane().remote_address();
+        if (details.remote_address.empty()) details.remote_address = transfer_.lane().attempted_address();
+    }
+    details.retryable = code == Errc::timeout && idempotent() && !transfer_.head().started();
+    auto error = request_error(code, method_, call_.url->text(), why, std::move(details));
+    end_transfer(reason);
+    throw error;
+}
+
+void Exchange::throw_transfer_error() {
+    if (const auto exception = transfer_.exception()) {
+        end_transfer(CloseReason::transfer_error);
+        std::rethrow_exception(exception);
+    }
+    auto error = transfer_error(transfer_, method_, *call_.url, idempotent());
+    end_transfer(CloseReason::transfer_error);
+    throw error;
+}
+
+void Exchange::drain_internally() noexcept {
+    if (!transfer_.active()) return;
+    CloseReason why = CloseReason::none;
+    try {
+        const auto before = transfer_.body_bytes();
+        const auto until = Clock::now() + internal_drain_time;
+        transfer_.buffer().clear();
+        transfer_.discard(true);
+        transfer_.resume_if_paused();
+        while (!transfer_.done() && why == CloseReason::none) {
+            transfer_.step();
+            const auto now = Clock::now();
+            if (transfer_.done()) break;
+            if (transfer_.body_bytes() - before > internal_drain_bytes) why = CloseReason::drain_limit;
+            else if (now >= until) why = CloseReason::drain_timeout;
+            else transfer_.wait(std::chrono::ceil<std::chrono::milliseconds>(until - now));
+        }
+    } catch (...) {
+        why = CloseReason::transfer_error;
+    }
+    end_transfer(why);
+}
+
+void Exchange::end_transfer(CloseReason why) noexcept {
+    waker_.reset();  // from here on a stop does not concern this lane any more
+    if (!transfer_.active()) return;
+    timings_ = transfer_.timings();
+    timings_.redirects = earlier_hops_;
+    const auto reason = transfer_.end(why);
+    disposition_ = Disposition{reason == CloseReason::none, reason, discarded_};
+}
+
+bool Exchange::idempotent() const noexcept { return is_idempotent(method_); }
+
+}  // namespace ringlet::detail

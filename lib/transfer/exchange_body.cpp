@@ -1,0 +1,262 @@
+// Exchange: the body of the answer, and what becomes of it.
+#include "transfer/exchange.hpp"
+
+#include "base/log.hpp"
+#include "transfer/drop_log.hpp"
+#include "transfer/exchange_drive.hpp"
+#include "transfer/failure.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringlet::detail {
+namespace {
+
+constexpr std::uint64_t unknown_size = UINT64_MAX;
+
+/// Patience::enter() for the length of one call.
+class Inside {
+  public:
+    explicit Inside(Patience& patience) : patience_(patience) { patience_.enter(); }
+    ~Inside() { patience_.leave(); }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+  private:
+    Patience& patience_;
+};
+
+}  // namespace
+
+void Exchange::remove_handle() noexcept {
+    if (handles_.load(std::memory_order_relaxed) == 1) {
+        drop();
+        finished_.store(true, std::memory_order_release);
+    }
+    handles_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+std::string Exchange::describe() const {
+    std::string text = method_ + ' ' + redacted(call_.url->text()) + ", " + std::to_string(read_total_);
+    const auto size = transfer_.head().content_length();
+    if (size && !transfer_.head().encoded()) text += " of " + std::to_string(*size);
+    return text + " bytes read";
+}
+
+void Exchange::require_unlocked() const {
+    if (locked_) throw Error(Errc::body_locked, "body locked: a chunks() or stream() reader of " + describe() + " lives");
+}
+
+void Exchange::require_alive() const {
+    if (state_ == BodyState::abandoned) throw Error(Errc::cancelled, "the response was aborted: " + describe());
+    if (body_error_) std::rethrow_exception(body_error_);
+}
+
+void Exchange::require_unread() {
+    require_unlocked();
+    require_alive();
+    if (read_total_ != 0 || discarded_ != 0) {
+        throw Error(Errc::body_already_read, "body already read: " + describe() + "; only read() goes on from there");
+    }
+}
+
+void Exchange::lock() {
+    require_unread();
+    locked_ = true;
+}
+
+std::size_t Exchange::read(std::span<std::byte> to) {
+    require_unlocked();
+    return read_some(to);
+}
+
+std::size_t Exchange::read_some(std::span<std::byte> to) {
+    require_alive();
+    if (to.empty() || state_ == BodyState::complete || !transfer_.active()) return 0;
+    const Inside inside(patience_);
+    auto* const out = reinterpret_cast<char*>(to.data());
+    std::size_t got = transfer_.buffer().take(out, to.size());
+    if (got == 0 && !transfer_.done()) {
+        transfer_.aim(out, to.size());
+        try {
+            drive([&] { return transfer_.aimed_bytes() != 0; });
+        } catch (...) {
+            transfer_.aimed();
+            fail_body();
+        }
+        got = transfer_.aimed();
+    }
+    if (got == 0) {  // the end, one way or the other
+        if (transfer_.result() != CURLE_OK) fail_body();
+        settle();
+        return 0;
+    }
+    read_total_ += got;
+    state_ = BodyState::partially_read;
+    after_bytes();
+    return got;
+}
+
+/// The caller has what had arrived: lets more come, and notices an end that is already here.
+void Exchange::after_bytes() {
+    transfer_.resume_if_paused();
+    if (!transfer_.buffer().empty()) return;
+    if (!transfer_.done() && known_left().value_or(0) == 0) transfer_.step();
+    if (body_over() && transfer_.result() == CURLE_OK) settle();
+}
+
+/// The message is over and its last byte taken: the connection goes back.
+void Exchange::settle() {
+    const bool complete = state_ != BodyState::failed;
+    if (complete) state_ = BodyState::complete;
+    end_transfer(CloseReason::none);
+    finished_.store(true, std::memory_order_release);
+    if (complete && call_.options->progress) call_.options->progress(final_progress());
+}
+
+Progress Exchange::final_progress() const noexcept {
+    return {transfer_.body_bytes(), transfer_.head().content_length().value_or(0), 0, 0};
+}
+
+/// Rethrows what interrupted, or throws what ended the transfer; the body stays failed.
+void Exchange::fail_body() {
+    try {
+        if (std::current_exception()) throw;
+        throw_transfer_error();
+    } catch (...) {
+        body_error_ = std::current_exception();
+        state_ = BodyState::failed;
+        end_transfer(CloseReason::transfer_error);
+        finished_.store(true, std::memory_order_release);
+        throw;
+    }
+}
+
+void Exchange::read_all(Sink sink) {
+    require_unread();
+    if (state_ == BodyState::complete || !transfer_.active()) return;
+    const Inside inside(patience_);
+    state_ = BodyState::partially_read;
+    auto& buffer = transfer_.buffer();
+    const auto buffered = buffer.size();
+    if (buffered != 0) sink.put(sink.to, buffer.data(), buffered);
+    buffer.clear();
+    if (!transfer_.done()) {
+        transfer_.pour_into(sink);
+        try {
+            transfer_.resume_if_paused();
+            drive([] { return false; });
+        } catch (...) {
+            transfer_.pour_into({});
+            fail_body();
+        }
+        transfer_.pour_into({});
+    }
+    read_total_ = transfer_.body_bytes();
+    if (transfer_.result() != CURLE_OK) fail_body();
+    settle();
+}
+
+std::optional<std::uint64_t> Exchange::known_left() const noexcept {
+    const auto size = transfer_.head().content_length();
+    if (!size || transfer_.head().encoded() || transfer_.head().chunked()) return std::nullopt;
+    return *size > transfer_.body_bytes() ? *size - transfer_.body_bytes() : 0;
+}
+
+Disposition Exchange::consume(DrainLimits limits) {
+    require_unlocked();
+    if (body_error_) std::rethrow_exception(body_error_);
+    if (!transfer_.active()) return disposition_.value_or(Disposition{});
+    const Inside inside(patience_);
+    const auto before = transfer_.body_bytes() - transfer_.buffer().size();
+    const auto until = limits.time.is_unlimited() ? Clock::time_point::max() : Clock::now() + limits.time.value();
+    CloseReason over = CloseReason::none;
+    transfer_.buffer().clear();
+    transfer_.discard(true);
+    const auto check = [&] {
+        discarded_ = transfer_.body_bytes() - before;
+        if (discarded_ > limits.bytes.value()) over = CloseReason::drain_limit;
+        else if (until != Clock::time_point::max() && Clock::now() >= until) over = CloseReason::drain_timeout;
+        return over != CloseReason::none;
+    };
+    try {
+        transfer_.resume_if_paused();
+        drive(check, until);
+    } catch (...) {
+        fail_body();
+    }
+    discarded_ = transfer_.body_bytes() - before;
+    if (discarded_ > limits.bytes.value()) over = CloseReason::drain_limit;
+    if (over == CloseReason::none && transfer_.result() != CURLE_OK) fail_body();
+    state_ = over == CloseReason::none ? BodyState::complete : BodyState::abandoned;
+    end_transfer(over);
+    finished_.store(true, std::memory_order_release);
+    return *disposition_;
+}
+
+void Exchange::abort() noexcept {
+    if (!transfer_.active()) return;
+    close_unread(false);
+}
+
+/// The last holder is gone (behaviour.md, section 3).
+void Exchange::drop() noexcept {
+    if (!transfer_.active()) return;
+    const bool failed = transfer_.done() && transfer_.result() != CURLE_OK;
+    if (failed || body_error_ || internal_) return end_transfer(CloseReason::transfer_error);
+    if (transfer_.head().status() == 101) return end_transfer(CloseReason::upgraded);
+    try {
+        if (!transfer_.done() && transfer_.buffer().empty()) transfer_.step();  // the end may be here already
+        if (body_over() && transfer_.result() == CURLE_OK) return end_transfer(CloseReason::none);
+        if (transfer_.done() && transfer_.result() != CURLE_OK) return end_transfer(CloseReason::transfer_error);
+        if (drain_dropped()) return;
+    } catch (...) {
+        return end_transfer(CloseReason::transfer_error);
+    }
+    close_unread(true);
+}
+
+/// With drain_on_drop: reads the rest, if it is known to fit. True: the transfer is over.
+bool Exchange::drain_dropped() noexcept {
+    const auto& settings = call_.cache->settings();
+    const auto left = transfer_.done() ? std::optional<std::uint64_t>(0) : known_left();
+    const auto all = left ? *left + transfer_.buffer().size() : unknown_size;
+    if (settings.drain_bytes.value() == 0 || settings.drain_time.value().count() <= 0) return false;
+    if (all > settings.drain_bytes.value()) return false;
+    try {
+        const auto result = consume({settings.drain_bytes, settings.drain_time});
+        return result.reused || !transfer_.active();
+    } catch (...) {
+        return true;  // failed, closed and said so by its reason
+    }
+}
+
+/// Ends a transfer whose body is not wanted: HTTP/1 closes, HTTP/2 resets the stream.
+void Exchange::close_unread(bool warn) noexcept {
+    const auto left = known_left().value_or(unknown_size);
+    const bool keeps = !transfer_.done() && transfer_.reset_keeps_connection(left);
+    const bool finished_stream = transfer_.done() && protocol_ == Protocol::http_2;
+    state_ = BodyState::abandoned;
+    if (warn) call_.cache->count_dropped(transfer_.lease());
+    if (warn && !keeps && !finished_stream) {
+        warn_dropped();
+    } else if (warn) {
+        call_.cache->log().debug("response dropped unread, HTTP/2 stream reset, connection kept: " + describe());
+    }
+    end_transfer(keeps || finished_stream ? CloseReason::none : CloseReason::unread_body);
+}
+
+void Exchange::warn_dropped() noexcept {
+    try {
+        std::string left = "an unknown number";
+        if (const auto known = known_left()) left = std::to_string(*known + transfer_.buffer().size());
+        DropLog::instance().warn(call_.cache->log(), call_.key.origin(),
+                                 describe() + ", " + left +
+                                     " left; read it to the end, or call consume() to keep the connection, or abort() to "
+                                     "close it on purpose");
+    } catch (...) {
+        // Out of memory: the counter and the event tell.
+    }
+}
+
+}  // namespace ringlet::detail

@@ -1,0 +1,33 @@
+// Exchange::drive(): the one loop in which a request waits.
+#pragma once
+
+#include "transfer/exchange.hpp"
+
+#include <algorithm>
+
+namespace ringlet::detail {
+
+/// Steps and waits until `until()`, the end of the transfer, or `latest`. Throws for what interrupts: stop, shutdown, time.
+template <class Until>
+void Exchange::drive(Until until, Clock::time_point latest) {
+    const auto spin = call_.cache->settings().busy_poll.value();
+    const bool limited = latest != Clock::time_point::max();
+    while (true) {
+        transfer_.step();
+        if (until() || transfer_.done()) return;
+        check_interruptions();
+        if (transfer_.done()) return;
+        if (spin.count() > 0 && transfer_.spin(spin)) continue;
+        auto longest = patience_.longest_wait(transfer_);
+        if (limited) {
+            const auto now = Clock::now();
+            if (now >= latest) return;
+            longest = std::min(longest, std::chrono::ceil<std::chrono::milliseconds>(latest - now));
+        }
+        transfer_.wait(longest);
+        check_interruptions();
+        if (transfer_.done()) return;
+    }
+}
+
+}  // namespace ringlet::detail

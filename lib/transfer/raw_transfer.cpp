@@ -1,0 +1,200 @@
+#include "transfer/raw_transfer.hpp"
+
+#include "curl/apply_options.hpp"
+#include "ringlet/error.hpp"
+#include "transfer/failure.hpp"
+#include "transfer/socket_ear.hpp"
+#include "value/text.hpp"
+#include "value/url.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+namespace ringlet::detail {
+namespace {
+
+thread_local std::exception_ptr thrown;  // by a callback of the transfer that runs on this thread
+
+/// The lane while a raw transfer is on it: tells the cache when the connection stands, and takes the hooks off at the end.
+class RawLane final : public LaneClient {
+  public:
+    RawLane(Lease lease, const RawCall& call) : lease_(std::move(lease)), call_(call), established_(lease_.reused()) {}
+    ~RawLane() {
+        if (lease_) leave(CloseReason::transfer_error);
+    }
+    RawLane(const RawLane&) = delete;
+    RawLane& operator=(const RawLane&) = delete;
+
+    CURLcode run();
+    void leave(CloseReason why) noexcept;
+    /// Whether the connection may serve others after a transfer that libcurl calls a success.
+    CloseReason verdict(CURLcode result) const noexcept;
+    Lane& lane() noexcept { return *lease_; }
+
+    std::size_t on_header(const char*, std::size_t size) noexcept override { return size; }
+    std::size_t on_body(const char*, std::size_t size) noexcept override { return size; }
+    std::size_t on_read(char*, std::size_t) noexcept override { return CURL_READFUNC_ABORT; }
+    int on_seek(curl_off_t, int) noexcept override { return CURL_SEEKFUNC_CANTSEEK; }
+    int on_send(const char*, int, const char*, int) noexcept override { return CURL_PREREQFUNC_OK; }
+    int on_progress(curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept override { return 0; }
+    bool on_open_socket() noexcept override {
+        opened_ = true;
+        return true;
+    }
+    void on_close_socket(int) noexcept override {}
+
+  private:
+    void configure();
+    void add();
+    bool interrupted() const noexcept;
+    std::optional<CURLcode> step();
+    void tell_connected() noexcept;
+    bool stayed_at_origin() const noexcept;
+
+    Lease lease_;
+    const RawCall& call_;
+    bool added_ = false;
+    bool opened_ = false;       // a socket since the cache was told last
+    bool established_ = false;  // the cache knows the connection
+};
+
+void RawLane::configure() {
+    auto& lane = *lease_;
+    lane.reset_easy_for_raw_use();
+    auto wire = call_.options->wire;
+    // libcurl's own default: what the server sends is passed on as it is.
+    if (!wire.accept_encoding) wire.accept_encoding = std::optional<std::string>(std::nullopt);
+    const auto raw = std::exchange(wire.raw, nullptr);
+    const auto with_handle = std::exchange(wire.with_handle, nullptr);
+    apply_options(lane.easy(), wire);
+    if (call_.cookies != nullptr) {
+        lane.taint();
+        call_.cookies->load(lane.easy());
+    }
+    lane.taint();  // whatever those options bring along ends with this transfer
+    lane.holdings().options = raw;
+    if (raw) raw->apply(lane.easy(), RawOptions::Use::whole);
+    if (with_handle && *with_handle) (*with_handle)(lane.easy());
+}
+
+void RawLane::add() {
+    configure();
+    lease_->set_client(this);
+    const auto code = curl().multi_add_handle(lease_->multi(), lease_->easy());
+    if (code != CURLM_OK) throw Error(Errc::connection_lost, "libcurl does not take the transfer");
+    added_ = true;
+}
+
+bool RawLane::interrupted() const noexcept {
+    return lease_->interrupted() || (call_.options->stop && call_.options->stop->stop_requested());
+}
+
+std::optional<CURLcode> RawLane::step() {
+    int running = 0, left = 0;
+    if (curl().multi_perform(lease_->multi(), &running) != CURLM_OK) return CURLE_RECV_ERROR;
+    while (const auto* message = curl().multi_info_read(lease_->multi(), &left)) {
+        if (message->msg == CURLMSG_DONE) return message->data.result;
+    }
+    return std::nullopt;
+}
+
+/// A connection stands as soon as bytes can have moved; told with libcurl's frames left.
+void RawLane::tell_connected() noexcept {
+    curl_off_t connected = 0;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_PRETRANSFER_TIME_T, &connected);
+    if (!opened_ || connected == 0) return;
+    opened_ = false;
+    if (established_) lease_.cache()->reconnected(lease_, CloseReason::peer_closed);
+    else lease_.cache()->connected(lease_);
+    established_ = true;
+}
+
+CURLcode RawLane::run() {
+    add();
+    const auto wake = [this] { curl().multi_wakeup(lease_->multi()); };
+    std::optional<std::stop_callback<decltype(wake)>> waker;
+    if (call_.options->stop) waker.emplace(*call_.options->stop, wake);
+    constexpr int longest_wait_ms = 60'000;
+    while (true) {
+        const auto result = step();
+        tell_connected();
+        if (result) return *result;
+        if (interrupted()) return CURLE_ABORTED_BY_CALLBACK;
+        curl().multi_poll(lease_->multi(), nullptr, 0, longest_wait_ms, nullptr);
+    }
+}
+
+/// libcurl follows redirects by itself: then the lane's connection may lead elsewhere than its key says.
+bool RawLane::stayed_at_origin() const noexcept {
+    long redirects = 0;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_REDIRECT_COUNT, &redirects);
+    return redirects == 0;
+}
+
+CloseReason RawLane::verdict(CURLcode result) const noexcept {
+    if (result != CURLE_OK) return CloseReason::transfer_error;
+    if (!stayed_at_origin()) return CloseReason::evicted;
+    long version = 0, status = 0;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_HTTP_VERSION, &version);
+    curl().easy_getinfo(lease_->easy(), CURLINFO_RESPONSE_CODE, &status);
+    if (status == 101) return CloseReason::upgraded;
+    if (call_.options->wire.raw && call_.options->wire.raw->is_set(CURLOPT_FORBID_REUSE)) return CloseReason::connection_close;
+    return CloseReason::none;
+}
+
+void RawLane::leave(CloseReason why) noexcept {
+    auto& lane = *lease_;
+    if (lane.sockets().all().size() > 1) {
+        curl_socket_t active = CURL_SOCKET_BAD;
+        curl().easy_getinfo(lane.easy(), CURLINFO_ACTIVESOCKET, &active);
+        lane.sockets().reconcile(active == CURL_SOCKET_BAD ? -1 : active);
+    }
+    long version = 0;
+    curl().easy_getinfo(lane.easy(), CURLINFO_HTTP_VERSION, &version);
+    lane.set_protocol(version == CURL_HTTP_VERSION_2_0 ? Protocol::http_2 : Protocol::http_1_1);
+    if (call_.cookies != nullptr && added_) call_.cookies->store(lane.easy());
+    if (added_) curl().multi_remove_handle(lane.multi(), lane.easy());
+    lane.set_client(nullptr);
+    int running = 0;
+    // From libcurl 8.10 on a connection that is not kept waits for its graceful end: one turn lets it go.
+    curl().multi_perform(lane.multi(), &running);
+    if (why == CloseReason::none && lane.socket() < 0) why = CloseReason::connection_close;
+    const auto cache = lease_.cache();
+    cache->release(std::move(lease_), {why, std::nullopt});
+}
+
+}  // namespace
+
+void run_raw_transfer(const RawCall& call, InfoSnapshot& info) {
+    info.clear();
+    thrown = nullptr;
+    AcquireLimits limits;
+    if (call.options->stop) limits.stop = *call.options->stop;
+    if (call.options->wire.raw && call.options->wire.raw->is_set(CURLOPT_FRESH_CONNECT)) limits.fresh = true;
+    RawLane raw(call.cache->acquire(call.key, limits), call);
+    const auto result = raw.run();
+    info.take(raw.lane().easy());
+    const bool stopped = call.options->stop && call.options->stop->stop_requested();
+    const bool shut_down = raw.lane().interrupted();
+    ErrorDetails details;
+    details.native_code = result;
+    details.remote_address = raw.lane().attempted_address();
+    raw.leave(raw.verdict(result));
+    if (thrown) std::rethrow_exception(std::exchange(thrown, nullptr));
+    if (result == CURLE_OK) return;
+    details.phase = Phase::none;
+    const auto code = stopped || shut_down ? Errc::cancelled : errc_of(result, true);
+    throw request_error(code, "perform", call.url, curl().easy_strerror(result), std::move(details));
+}
+
+}  // namespace ringlet::detail
+
+namespace ringlet::inline v1::raw {
+
+void keep_exception() noexcept {
+    if (!detail::thrown) detail::thrown = std::current_exception();
+}
+
+}  // namespace ringlet::inline v1::raw

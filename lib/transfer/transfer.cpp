@@ -1,0 +1,337 @@
+#include "transfer/transfer.hpp"
+
+#include "curl/apply_options.hpp"
+#include "value/text.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace ringlet::detail {
+namespace {
+
+// Above it a transfer pauses. One turn of libcurl may add what a single read inflates to.
+constexpr std::size_t soft_limit = 256 * 1024;
+
+// Up to that much of a reset HTTP/2 stream may still be on its way before the next answer (before libcurl 8.15 the reset
+// leaves only with the next request).
+constexpr std::uint64_t reset_tolerance = 64 * 1024;
+
+}  // namespace
+
+Transfer::~Transfer() {
+    if (active()) end(CloseReason::transfer_error);
+}
+
+void Transfer::start(Lease lease, const TransferPlan& plan) {
+    lease_ = std::move(lease);
+    plan_ = plan;
+    head_.clear();
+    buffer_.clear();
+    exception_ = nullptr;
+    body_bytes_ = 0;
+    result_ = CURLE_OK;
+    failure_ = Failure::none;
+    sends_ = replays_ = replays_reported_ = 0;
+    added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = connect_pending_ = false;
+    aim_ = nullptr;
+    sink_ = {};
+    progress_at_ = {};
+    reached_cache_ = lease_.reused();
+    const bool http1 = lease_->protocol() != Protocol::http_2;
+    ear_.start(lease_.reused() && http1 ? lease_->socket() : -1, plan.url->https());
+    configure();
+    lease_->set_client(this);
+    const auto code = curl().multi_add_handle(lease_->multi(), lease_->easy());
+    if (code != CURLM_OK) {
+        end(CloseReason::transfer_error);
+        if (code == CURLM_OUT_OF_MEMORY) throw std::bad_alloc();
+        throw Error(Errc::connection_lost, "libcurl does not take the request (CURLM code " + std::to_string(code) + ")");
+    }
+    added_ = true;
+}
+
+void Transfer::step() {
+    int running = 0;
+    const auto code = curl().multi_perform(lease_->multi(), &running);
+    if (code != CURLM_OK && !done_) {
+        done_ = true;
+        result_ = code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_RECV_ERROR;
+    }
+    if (running == 0) collect_result();
+    report_connections();
+}
+
+void Transfer::collect_result() {
+    int left = 0;
+    while (const CURLMsg* message = curl().multi_info_read(lease_->multi(), &left)) {
+        if (message->msg != CURLMSG_DONE) continue;
+        done_ = true;
+        result_ = message->data.result;
+        if (head_.started() && head_.status() >= 200) head_.set_complete();
+        if (head_.status() != 0 && result_ == CURLE_OK) head_.set_complete();
+    }
+    if (!done_ && added_) {  // nothing runs and nothing is said: cannot happen while the handle is in
+        done_ = true;
+        result_ = CURLE_RECV_ERROR;
+    }
+}
+
+void Transfer::wait(std::chrono::milliseconds at_most) {
+    curl().multi_poll(lease_->multi(), nullptr, 0, static_cast<int>(at_most.count()), nullptr);
+}
+
+bool Transfer::spin(std::chrono::nanoseconds d) {
+    (void)d;
+    return false;
+}
+
+Timings Transfer::timings() const noexcept {
+    const auto ask = [this](CURLINFO what) {
+        curl_off_t us = 0;
+        curl().easy_getinfo(lease_->easy(), what, &us);
+        return std::chrono::microseconds(us);
+    };
+    Timings t;
+    t.resolved = ask(CURLINFO_NAMELOOKUP_TIME_T);
+    t.connected = ask(CURLINFO_CONNECT_TIME_T);
+    t.tls = ask(CURLINFO_APPCONNECT_TIME_T);
+    t.sent = ask(CURLINFO_PRETRANSFER_TIME_T);
+    t.first_byte = ask(CURLINFO_STARTTRANSFER_TIME_T);
+    t.total = ask(CURLINFO_TOTAL_TIME_T);
+    return t;
+}
+
+void Transfer::wake() noexcept { curl().multi_wakeup(lease_->multi()); }
+
+/// Tells the cache what happened inside libcurl, now that its frames are left (an observer is the user's code).
+void Transfer::report_connections() noexcept {
+    for (; replays_reported_ < replays_; ++replays_reported_) lease_.cache()->count_replay(lease_);
+    if (!connect_pending_) return;
+    connect_pending_ = false;
+    if (reached_cache_) {
+        lease_.cache()->reconnected(lease_, CloseReason::peer_closed);
+    } else {
+        lease_.cache()->connected(lease_);
+    }
+    reached_cache_ = true;
+}
+
+Phase Transfer::phase() const noexcept {
+    if (head_.complete()) return Phase::body;
+    if (head_.started()) return Phase::head;
+    if (sends_ != 0 && !connecting_) return sent() ? Phase::head : Phase::send;
+    if (!lease_) return Phase::acquire;
+    if (!connecting_) return Phase::resolve;
+    curl_off_t connected = 0;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_CONNECT_TIME_T, &connected);
+    return connected > 0 && plan_.url->https() ? Phase::tls : Phase::connect;
+}
+
+bool Transfer::proxy_refused() const noexcept {
+    if (sends_ != 0 || result_ == CURLE_OK || !plan_.url->https()) return false;
+    long answer = 0;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_HTTP_CONNECTCODE, &answer);
+    const bool named = plan_.options->wire.proxy && !plan_.options->wire.proxy->empty();
+    const bool lost = result_ == CURLE_RECV_ERROR || result_ == CURLE_GOT_NOTHING || result_ == CURLE_SEND_ERROR;
+    return answer >= 300 || (named && lost) || (named && answer != 0 && answer / 100 != 2);
+}
+
+bool Transfer::sent() const noexcept {
+    if (sends_ == 0 || connecting_) return false;
+    const auto* upload = plan_.upload;
+    if (upload == nullptr || !upload->present()) return true;
+    curl_off_t uploaded = 0;
+    if (const auto memory = upload->memory()) {
+        curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_UPLOAD_T, &uploaded);
+        return static_cast<std::uint64_t>(uploaded) >= memory->size();
+    }
+    return upload->multipart() || upload->finished();
+}
+
+std::uint64_t Transfer::bytes_moved() const noexcept {
+    curl_off_t up = 0, down = 0;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_UPLOAD_T, &up);
+    curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_DOWNLOAD_T, &down);
+    return static_cast<std::uint64_t>(up) + static_cast<std::uint64_t>(down);
+}
+
+std::exception_ptr Transfer::exception() const noexcept {
+    if (exception_) return exception_;
+    return plan_.upload != nullptr ? plan_.upload->error() : nullptr;
+}
+
+void Transfer::aim(char* to, std::size_t size) noexcept {
+    aim_ = to;
+    aim_size_ = size;
+    aim_used_ = 0;
+}
+
+std::size_t Transfer::aimed() noexcept {
+    aim_ = nullptr;
+    return aim_used_;
+}
+
+void Transfer::resume_if_paused() {
+    if (!paused_ || done_ || (buffer_.size() > soft_limit / 2 && !discard_ && !sink_)) return;
+    paused_ = false;
+    // What libcurl held back comes within the call, and must be taken whole: pausing again copies all of it each time.
+    resuming_ = true;
+    curl().easy_pause(lease_->easy(), CURLPAUSE_CONT);
+    resuming_ = false;
+}
+
+std::size_t Transfer::fail(Failure failure) noexcept {
+    failure_ = failure;
+    return 0;
+}
+
+std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
+    try {
+        answered_ = true;
+        const std::string_view line(data, size);
+        if (head_.complete()) {
+            if (!line.starts_with("HTTP/")) head_.add_trailer(line);
+            return size;
+        }
+        switch (head_.add(line)) {
+            case Head::Line::too_large: return fail(Failure::head_too_large);
+            case Head::Line::end: {
+                check_protocol();
+                // With credentials libcurl may answer a 401 by itself: the body or the end decides.
+                const bool undecided = (head_.status() == 401 && plan_.options->wire.credentials &&
+                                        plan_.options->wire.credentials->digest) ||
+                                       head_.status() == 407 || head_.status() == 417;
+                if (!undecided) head_.set_complete();
+                break;
+            }
+            case Head::Line::interim_end:
+            case Head::Line::more: break;
+        }
+        return failure_ == Failure::none ? size : 0;
+    } catch (...) {
+        exception_ = std::current_exception();
+        return 0;
+    }
+}
+
+/// "HTTP/2" in a plain status line does not make it HTTP/2: such a connection would be kept by rules that do not fit.
+void Transfer::check_protocol() {
+    auto protocol = head_.protocol();
+    if (protocol == Protocol::http_2) {
+        long negotiated = 0;
+        curl().easy_getinfo(lease_->easy(), CURLINFO_HTTP_VERSION, &negotiated);
+        const auto wanted = plan_.options->wire.http_version.value_or(HttpVersion::automatic);
+        const bool possible = plan_.url->https() ||
+                              wanted == HttpVersion::http_2 || wanted == HttpVersion::http_2_prior_knowledge;
+        if (negotiated != CURL_HTTP_VERSION_2_0 || !possible) failure_ = Failure::not_http2;
+    }
+    lease_->set_protocol(protocol);
+}
+
+std::size_t Transfer::on_body(const char* data, std::size_t size) noexcept {
+    try {
+        head_.set_complete();
+        if (failure_ != Failure::none) return 0;
+        if (discard_) {
+            body_bytes_ += size;
+            return size;
+        }
+        if (!sink_ && buffer_.size() >= soft_limit && !resuming_) {
+            paused_ = true;
+            return CURL_WRITEFUNC_PAUSE;
+        }
+        return deliver(data, size);
+    } catch (...) {
+        exception_ = std::current_exception();
+        return 0;
+    }
+}
+
+std::size_t Transfer::deliver(const char* data, std::size_t size) {
+    const auto allowed = plan_.max_body - body_bytes_;
+    const bool too_large = size > allowed;
+    auto left = too_large ? static_cast<std::size_t>(allowed) : size;
+    body_bytes_ += left;
+    if (sink_) {
+        sink_.put(sink_.to, data, left);
+        return too_large ? fail(Failure::body_too_large) : size;
+    }
+    if (aim_ != nullptr && buffer_.empty()) {
+        const auto n = std::min(left, aim_size_ - aim_used_);
+        std::memcpy(aim_ + aim_used_, data, n);
+        aim_used_ += n;
+        data += n;
+        left -= n;
+    }
+    if (left != 0) buffer_.append(data, left);
+    return too_large ? fail(Failure::body_too_large) : size;
+}
+
+std::size_t Transfer::on_read(char* buffer, std::size_t size) noexcept {
+    return plan_.upload != nullptr ? plan_.upload->read(buffer, size) : 0;
+}
+
+int Transfer::on_seek(curl_off_t offset, int origin) noexcept {
+    if (offset != 0 || origin != SEEK_SET || plan_.upload == nullptr) return CURL_SEEKFUNC_FAIL;
+    if (replay_refused()) {
+        failure_ = Failure::replay_refused;
+        return CURL_SEEKFUNC_FAIL;
+    }
+    return plan_.upload->rewind() ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+/// A request that was sent and not answered may only be sent again where the policy allows it, whatever libcurl would do.
+bool Transfer::replay_refused() const noexcept {
+    if (sends_ == 0 || answered_) return false;  // the first time, or a new round of authentication
+    if (ear_.nothing_sent()) return false;
+    return !plan_.replay_allowed || ear_.answered() || replays_ != 0;
+}
+
+bool Transfer::on_open_socket() noexcept {
+    if (replay_refused()) {
+        failure_ = Failure::replay_refused;
+        return false;
+    }
+    connecting_ = true;
+    return true;
+}
+
+int Transfer::on_send(const char*, int, const char*, int) noexcept {
+    if (replay_refused()) {
+        failure_ = Failure::replay_refused;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if (sends_ != 0 && !answered_) ++replays_;
+    if (connecting_) connect_pending_ = true;
+    connecting_ = false;
+    answered_ = false;
+    ++sends_;
+    return CURL_PREREQFUNC_OK;
+}
+
+void Transfer::on_close_socket(int fd) noexcept { ear_.closing(fd); }
+
+int Transfer::on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow) noexcept {
+    if (!plan_.options->progress) return 0;
+    constexpr auto interval = std::chrono::milliseconds(50);
+    const auto now = Clock::now();
+    if (now - progress_at_ < interval) return 0;
+    progress_at_ = now;
+    const auto figure = [](curl_off_t n) { return n > 0 ? static_cast<std::uint64_t>(n) : 0; };
+    try {
+        plan_.options->progress({figure(dlnow), figure(dltotal), figure(ulnow), figure(ultotal)});
+        return 0;
+    } catch (...) {
+        exception_ = std::current_exception();
+        return 1;
+    }
+}
+
+bool Transfer::reset_keeps_connection(std::uint64_t known_left) const noexcept {
+    if (lease_->protocol() != Protocol::http_2) return false;
+    constexpr unsigned reset_leaves_at_once = 0x080f00;  // libcurl 8.15.0
+    return curl_version_number() >= reset_leaves_at_once || known_left <= reset_tolerance;
+}
+
+}  // namespace ringlet::detail

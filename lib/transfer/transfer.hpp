@@ -1,0 +1,163 @@
+// Transfer: one request on one lease, as a state machine that steps and never waits.
+#pragma once
+
+#include "cache/cache.hpp"
+#include "curl/handles.hpp"
+#include "lane/lane.hpp"
+#include "ringlet/error.hpp"
+#include "ringlet/response.hpp"
+#include "transfer/body_buffer.hpp"
+#include "transfer/cookie_jar.hpp"
+#include "transfer/head.hpp"
+#include "transfer/socket_ear.hpp"
+#include "transfer/upload.hpp"
+#include "value/options.hpp"
+#include "value/url.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ringlet::detail {
+
+/// What a transfer sends. Pointers must stay valid until it is over.
+struct TransferPlan {
+    std::string_view method;  // NUL-terminated
+    const Url* url = nullptr;
+    const Options* options = nullptr;
+    Upload* upload = nullptr;      // null or absent: no body
+    CookieJar* cookies = nullptr;
+    bool empty_body = false;       // says Content-Length: 0
+    bool replay_allowed = false;   // by method, header and policy; whether the body can is asked when it comes to it
+    std::uint64_t max_body = UINT64_MAX;
+};
+
+/// Why a transfer ended, beyond libcurl's own code.
+enum class Failure : std::uint8_t { none, head_too_large, body_too_large, replay_refused, not_http2, client_abort };
+
+/// Where a body goes as it arrives. `put` may throw: the transfer is aborted, and the exception kept.
+struct Sink {
+    void* to = nullptr;
+    void (*put)(void* to, const char* data, std::size_t size) = nullptr;
+    explicit operator bool() const noexcept { return put != nullptr; }
+};
+
+/// Reused from request to request: buffers keep their memory. Driven by one thread at a time.
+class Transfer final : public LaneClient {
+  public:
+    Transfer() = default;
+    ~Transfer();
+    Transfer(const Transfer&) = delete;
+    Transfer& operator=(const Transfer&) = delete;
+
+    /// Configures the lane and adds the request to it. Throws Error; the lease is then closed.
+    void start(Lease lease, const TransferPlan& plan);
+    /// One turn of libcurl, without waiting.
+    void step();
+    /// Sleeps until libcurl has something to do, another thread calls wake(), or the time is over.
+    void wait(std::chrono::milliseconds at_most);
+    /// Looks for an answer without sleeping, for up to `d`, where recent answers came that fast. True: something is there.
+    bool spin(std::chrono::nanoseconds d);
+    /// Ends wait() from another thread. Only while the transfer runs.
+    void wake() noexcept;
+
+    bool active() const noexcept { return static_cast<bool>(lease_); }
+    bool done() const noexcept { return done_; }
+    CURLcode result() const noexcept { return result_; }
+    Failure failure() const noexcept { return failure_; }
+    /// What a callback threw.
+    std::exception_ptr exception() const noexcept;
+    Head& head() noexcept { return head_; }
+    const Head& head() const noexcept { return head_; }
+    Phase phase() const noexcept;
+    /// A proxy answered CONNECT with a refusal, or not at all.
+    bool proxy_refused() const noexcept;
+    /// A body could still come, or has come.
+    bool head_done() const noexcept { return head_.complete(); }
+    /// The request has left, as far as libcurl knows: the time to the first byte starts.
+    bool sent() const noexcept;
+
+    // --- the body
+    /// Bytes buffered, to be taken with buffer().
+    BodyBuffer& buffer() noexcept { return buffer_; }
+    const BodyBuffer& buffer() const noexcept { return buffer_; }
+    /// The buffer has been emptied far enough: lets a paused transfer go on.
+    void resume_if_paused();
+    /// Bytes go straight to `to` until it is full; the rest is buffered. How many were put there: taken_directly().
+    void aim(char* to, std::size_t size) noexcept;
+    std::size_t aimed_bytes() const noexcept { return aim_used_; }
+    std::size_t aimed() noexcept;  // ends aim(): how many bytes went there
+    /// Every byte goes to the sink as it arrives / nowhere.
+    void pour_into(Sink sink) noexcept { sink_ = sink; }
+    void discard(bool on) noexcept { discard_ = on; }
+    std::uint64_t body_bytes() const noexcept { return body_bytes_; }
+
+    // --- figures
+    std::uint64_t bytes_moved() const noexcept;  // both ways: for low_speed
+    Timings timings() const noexcept;
+    unsigned sends() const noexcept { return sends_; }
+    bool replayed() const noexcept { return replays_ != 0; }
+    Lane& lane() noexcept { return *lease_; }
+    const Lease& lease() const noexcept { return lease_; }
+
+    /// Takes the request off the lane and gives the lease back, open or closed: what became of it. `why` beyond what the
+    /// exchange itself says; none: as the protocol has it.
+    CloseReason end(CloseReason why) noexcept;
+    /// HTTP/2: resets the stream and keeps the connection, where that is sound.
+    bool reset_keeps_connection(std::uint64_t known_left) const noexcept;
+
+    // LaneClient
+    std::size_t on_header(const char* data, std::size_t size) noexcept override;
+    std::size_t on_body(const char* data, std::size_t size) noexcept override;
+    std::size_t on_read(char* buffer, std::size_t size) noexcept override;
+    int on_seek(curl_off_t offset, int origin) noexcept override;
+    int on_send(const char* remote_ip, int remote_port, const char* local_ip, int local_port) noexcept override;
+    bool on_open_socket() noexcept override;
+    void on_close_socket(int fd) noexcept override;
+    int on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow) noexcept override;
+
+  private:
+    void configure();
+    void set_method();
+    void set_body();
+    void set_headers();
+    void unset_request() noexcept;
+    void leave_lane(bool close) noexcept;
+    void check_protocol();
+    void report_connections() noexcept;
+    bool replay_refused() const noexcept;
+    void collect_result();
+    CloseReason verdict() const noexcept;
+    std::size_t deliver(const char* data, std::size_t size);
+    std::size_t fail(Failure failure) noexcept;
+
+    Lease lease_;
+    TransferPlan plan_;
+    Head head_;
+    BodyBuffer buffer_;
+    SocketEar ear_;
+    MimePtr mime_;
+    char* aim_ = nullptr;
+    std::size_t aim_size_ = 0, aim_used_ = 0;
+    Sink sink_;
+    Clock::time_point progress_at_;
+    std::chrono::nanoseconds recent_wait_{};  // how long answers took of late: whether spinning pays
+    std::exception_ptr exception_;
+    std::uint64_t body_bytes_ = 0;
+    CURLcode result_ = CURLE_OK;
+    Failure failure_ = Failure::none;
+    unsigned sends_ = 0, replays_ = 0, replays_reported_ = 0;
+    bool added_ = false, done_ = false;
+    bool discard_ = false, paused_ = false, resuming_ = false;
+    bool answered_ = false;       // a header byte has come since the last send
+    bool connecting_ = false;     // a socket was opened and nothing was sent since
+    bool connect_pending_ = false;  // a new connection is established: to be told when libcurl's frames are left
+    bool reached_cache_ = false;  // the cache knows this lane's connection as established
+};
+
+}  // namespace ringlet::detail

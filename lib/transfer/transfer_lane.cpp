@@ -1,0 +1,184 @@
+// The half of Transfer that puts a request on a lane and takes it off again.
+#include "curl/apply_options.hpp"
+#include "transfer/transfer.hpp"
+#include "value/text.hpp"
+
+#include <new>
+#include <string>
+#include <utility>
+
+namespace ringlet::detail {
+namespace {
+
+SlistPtr header_list(const Headers& headers) {
+    SlistPtr list;
+    std::string line;
+    for (const auto& field : headers) {
+        line.assign(field.name);
+        // libcurl takes "Name:" as "do not send", and "Name;" as a field without a value.
+        if (field.value.empty()) {
+            line += ';';
+        } else {
+            line.append(": ").append(field.value);
+        }
+        append(list, line.c_str());
+    }
+    return list;
+}
+
+}  // namespace
+
+void Transfer::configure() {
+    auto& lane = *lease_;
+    if (lane.configured() != plan_.options->wire_id) {
+        if (lane.configured() != 0) lane.reset_easy();
+        const auto& wire = plan_.options->wire;
+        if (wire.raw || wire.with_handle) {
+            lane.taint();  // ringlet cannot know all that they bring along
+            lane.holdings().options = wire.raw;
+        }
+        apply_options(lane.easy(), wire);
+        lane.set_configured(plan_.options->wire_id);
+    }
+    if (plan_.cookies != nullptr) {
+        lane.taint();
+        plan_.cookies->load(lane.easy());
+    }
+    set_option(lane.easy(), CURLOPT_CURLU, plan_.url->handle(), "url");
+    set_method();
+    set_headers();
+    const bool progress = static_cast<bool>(plan_.options->progress);
+    if (progress != lane.holdings().progress) {
+        set_option(lane.easy(), CURLOPT_NOPROGRESS, progress ? 0L : 1L, "progress");
+        lane.holdings().progress = progress;
+    }
+}
+
+void Transfer::set_method() {
+    auto& lane = *lease_;
+    const bool body = plan_.empty_body || (plan_.upload != nullptr && plan_.upload->present());
+    auto shape = Lane::Shape::other;
+    if (!body && plan_.method == "GET") shape = Lane::Shape::get;
+    if (!body && plan_.method == "HEAD") shape = Lane::Shape::head;
+    if (shape == lane.holdings().shape && shape != Lane::Shape::other) return;
+    lane.holdings().shape = Lane::Shape::other;  // whatever fails below: the next request sets it anew
+    auto* easy = lane.easy();
+    if (shape == Lane::Shape::get) set_option(easy, CURLOPT_HTTPGET, 1L, "method");
+    if (shape == Lane::Shape::head) set_option(easy, CURLOPT_NOBODY, 1L, "method");
+    if (shape == Lane::Shape::other) {
+        set_body();
+        set_option(easy, CURLOPT_CUSTOMREQUEST, std::string(plan_.method).c_str(), "method");
+    }
+    lane.holdings().shape = shape;
+}
+
+void Transfer::set_body() {
+    auto* easy = lease_->easy();
+    if (plan_.upload == nullptr || !plan_.upload->present()) {
+        if (!plan_.empty_body) return set_option(easy, CURLOPT_HTTPGET, 1L, "method");
+        set_option(easy, CURLOPT_POSTFIELDS, "", "body");
+        set_option(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t{0}, "body");
+        return set_option(easy, CURLOPT_POST, 1L, "body");
+    }
+    const auto& upload = *plan_.upload;
+    if (const auto memory = upload.memory()) {
+        set_option(easy, CURLOPT_POST, 1L, "body");
+        set_option(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(memory->size()), "body");
+        set_option(easy, CURLOPT_POSTFIELDS, memory->empty() ? "" : memory->data(), "body");
+    } else if (upload.multipart()) {
+        mime_.reset(curl().mime_init(easy));
+        if (!mime_) throw std::bad_alloc();
+        upload.fill(mime_.get());
+        set_option(easy, CURLOPT_MIMEPOST, mime_.get(), "body");
+    } else {
+        set_option(easy, CURLOPT_UPLOAD, 1L, "body");
+        const auto size = upload.size();
+        set_option(easy, CURLOPT_INFILESIZE_LARGE, size ? static_cast<curl_off_t>(*size) : curl_off_t{-1}, "body");
+    }
+}
+
+void Transfer::set_headers() {
+    auto& held = lease_->holdings();
+    const auto& options = *plan_.options;
+    std::string content_type;
+    if (held.shape == Lane::Shape::other && !options.headers.contains("Content-Type")) {
+        const bool present = plan_.upload != nullptr && plan_.upload->present();
+        if (present && !plan_.upload->content_type().empty()) {
+            content_type = "Content-Type: " + plan_.upload->content_type();
+        } else if (plan_.empty_body || (present && plan_.upload->memory())) {
+            content_type = "Content-Type:";  // libcurl would call it a form
+        }
+    }
+    if (content_type.empty() && held.headers_id == options.headers_id) return;
+    auto list = header_list(options.headers);
+    if (!content_type.empty()) append(list, content_type.c_str());
+    set_option(lease_->easy(), CURLOPT_HTTPHEADER, list.get(), "header");
+    held.headers = std::move(list);
+    constexpr std::uint64_t of_this_request_only = UINT64_MAX;
+    held.headers_id = content_type.empty() ? options.headers_id : of_this_request_only;
+}
+
+/// What was set for this request alone, and points at what dies with it.
+void Transfer::unset_request() noexcept {
+    auto& held = lease_->holdings();
+    auto* easy = lease_->easy();
+    if (held.shape == Lane::Shape::other) {
+        if (mime_) curl().easy_setopt(easy, CURLOPT_MIMEPOST, static_cast<curl_mime*>(nullptr));
+        mime_.reset();
+        curl().easy_setopt(easy, CURLOPT_POSTFIELDS, static_cast<char*>(nullptr));
+        curl().easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t{-1});
+        curl().easy_setopt(easy, CURLOPT_CUSTOMREQUEST, static_cast<char*>(nullptr));
+        curl().easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        held.shape = Lane::Shape::get;
+    }
+}
+
+/// Whether the exchange left its connection fit for another (behaviour.md, section 4).
+CloseReason Transfer::verdict() const noexcept {
+    if (!done_ || result_ != CURLE_OK || failure_ != Failure::none) return CloseReason::transfer_error;
+    if (head_.status() == 101) return CloseReason::upgraded;
+    const auto wanted = plan_.options->headers.get("Connection");
+    if (head_.says_close() || (wanted && list_contains(*wanted, "close"))) return CloseReason::connection_close;
+    const auto* upload = plan_.upload;
+    const bool streamed = upload != nullptr && upload->present() && !upload->memory() && !upload->multipart();
+    if ((streamed && !upload->finished()) || !sent()) return CloseReason::transfer_error;
+    if (lease_->protocol() == Protocol::http_2) return CloseReason::none;
+    if (head_.protocol() == Protocol::http_1_0 && !head_.says_keep_alive()) return CloseReason::http_1_0;
+    const bool body_possible = plan_.method != "HEAD" && !head_.bodiless_status();
+    const bool framed = head_.chunked() || head_.content_length();
+    // Both at once is what request smuggling is made of (RFC 9112 section 6.3): read as chunked, then closed.
+    const bool doubtful = head_.chunked() && head_.content_length();
+    if (body_possible && (!framed || doubtful)) return CloseReason::connection_close;
+    return CloseReason::none;
+}
+
+void Transfer::leave_lane(bool close) noexcept {
+    auto& lane = *lease_;
+    if (lane.sockets().all().size() > 1) {
+        curl_socket_t active = CURL_SOCKET_BAD;
+        curl().easy_getinfo(lane.easy(), CURLINFO_ACTIVESOCKET, &active);
+        lane.sockets().reconcile(active == CURL_SOCKET_BAD ? -1 : active);
+    }
+    if (close) curl().easy_setopt(lane.easy(), CURLOPT_FORBID_REUSE, 1L);
+    curl().multi_remove_handle(lane.multi(), lane.easy());
+    if (close) curl().easy_setopt(lane.easy(), CURLOPT_FORBID_REUSE, 0L);
+    added_ = false;
+}
+
+CloseReason Transfer::end(CloseReason why) noexcept {
+    if (!active()) return CloseReason::none;
+    const auto keep_stream_reset = why == CloseReason::none && !done_;  // HTTP/2 only: see reset_keeps_connection()
+    auto reason = why;
+    if (why == CloseReason::none && !keep_stream_reset) reason = verdict();
+    if (plan_.cookies != nullptr && added_) plan_.cookies->store(lease_->easy());
+    if (added_) leave_lane(reason != CloseReason::none);
+    lease_->set_client(nullptr);
+    if (reason == CloseReason::none && lease_->socket() < 0) reason = CloseReason::connection_close;
+    unset_request();
+    plan_.options = nullptr;
+    Verdict verdict{reason, head_.keep_alive_timeout()};
+    const auto cache = lease_.cache();
+    return cache->release(std::move(lease_), verdict);
+}
+
+}  // namespace ringlet::detail

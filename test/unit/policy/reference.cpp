@@ -1,0 +1,302 @@
+#include "reference.hpp"
+
+#include <algorithm>
+
+namespace ringlet::test {
+
+namespace {
+
+constexpr auto unlimited_count = PolicyLimits::none;
+
+}  // namespace
+
+Walk::Walk(const PolicyLimits& limits, std::uint64_t seed) : limits_(limits), policy_(limits), random_(seed) {
+    for (unsigned i = 0; i < origins; ++i) policy_.define_origin(OriginId{i});
+}
+
+std::optional<std::string> Walk::step() {
+    switch (draw(16)) {
+        case 0: case 1: case 2: case 3: acquire(); break;
+        case 4: case 5: connect(); break;
+        case 6: case 7: case 8: release(); break;
+        case 9: report_closed(); report_closed(); break;
+        case 10: cancel(); break;
+        case 11: hand_on(); break;
+        case 12: dead(); break;
+        case 13: pass_time(); break;
+        case 14: draw(4) == 0 ? evict() : report_closed(); break;
+        default: draw(2) == 0 ? fail_to_connect() : discard_idle(); break;
+    }
+    collect();
+    check();
+    return broken_;
+}
+
+std::optional<std::string> Walk::finish() {
+    for (int i = 0; i < 100'000 && !broken_; ++i) {
+        if (!closing_.empty()) {
+            report_closed();
+        } else if (!granted_.empty()) {
+            granted_.erase(granted_.begin());
+        } else if (!held_.empty()) {
+            const auto [lane, state] = *held_.begin();
+            if (state == Held::connecting) policy_.connected(lane, now_, 0);
+            give_back(lane, {});
+        } else {
+            break;
+        }
+        collect();
+        check();
+    }
+    require(waiting_.empty(), "somebody is left waiting");
+    require(policy_.open() == policy_.count(ConnectionState::idle), "a lane is lost");
+    return broken_;
+}
+
+LaneId Walk::draw_held(Held state) {
+    std::vector<LaneId> candidates;
+    for (const auto& [lane, s] : held_) {
+        const bool granted = std::any_of(granted_.begin(), granted_.end(), [&](auto& g) { return g.lane == lane; });
+        if (s == state && !granted) candidates.push_back(lane);
+    }
+    return candidates.empty() ? detail::no_id<LaneId> : candidates[draw(candidates.size())];
+}
+
+void Walk::acquire() {
+    const unsigned origin = static_cast<unsigned>(draw(origins));
+    const unsigned key = 10 * origin + static_cast<unsigned>(draw(keys_per_origin));
+    const bool fresh = draw(8) == 0;
+    const bool may_wait = waiting_.size() < 12 && draw(5) != 0;
+    const auto before = waiting_;
+    const Answer answer = policy_.acquire(
+        {.key = KeyId{key}, .origin = OriginId{origin}, .fresh = fresh, .may_wait = may_wait}, now_);
+    require(may_wait || answer.kind != Kind::wait, "one who may not wait waits");
+    took(answer, key, fresh, before);
+}
+
+void Walk::took(const Answer& answer, unsigned key, bool fresh, const std::vector<Waiting>& before) {
+    if (answer.kind == Kind::reuse) {
+        require(!fresh, "one who wants a fresh lane got a used one");
+        collect();  // those discarded as expired are no longer idle
+        require(!idle_[key].empty() && idle_[key].back() == answer.lane, "not the last one to become idle");
+        if (!idle_[key].empty()) idle_[key].pop_back();
+        held_[answer.lane] = Held::leased;
+    } else if (answer.kind == Kind::open) {
+        require(!key_.contains(answer.lane), "a lane id is given twice");
+        key_[answer.lane] = key;
+        held_[answer.lane] = Held::connecting;
+        for (const auto& w : before) require(origin_of(w.key) != origin_of(key), "a newcomer overtook a waiter");
+    } else if (answer.kind != Kind::refuse) {
+        waiting_.push_back({answer.ticket, key, fresh});
+    }
+}
+
+void Walk::connect() {
+    const LaneId lane = draw_held(Held::connecting);
+    if (lane == detail::no_id<LaneId>) return;
+    policy_.connected(lane, now_, 0.5);
+    held_[lane] = Held::leased;
+}
+
+void Walk::release() {
+    const LaneId lane = draw_held(Held::leased);
+    if (lane == detail::no_id<LaneId>) return;
+    Outcome outcome;
+    if (draw(4) == 0) outcome.close = CloseReason::connection_close;
+    if (draw(4) == 0) outcome.idle_limit = std::chrono::milliseconds(draw(50));
+    give_back(lane, outcome);
+}
+
+void Walk::give_back(LaneId lane, const Outcome& outcome) {
+    held_.erase(lane);
+    if (policy_.release(lane, outcome, now_) != CloseReason::none) return;
+    // Granted, or idle, or idle and at once evicted: the last is among the orders to close.
+    if (policy_.lane(lane).state != ConnectionState::leased) idle_[key_[lane]].push_back(lane);
+}
+
+void Walk::fail_to_connect() {
+    const LaneId lane = draw_held(Held::connecting);
+    if (lane == detail::no_id<LaneId>) return;
+    held_.erase(lane);
+    if (draw(2) == 0) {
+        policy_.release(lane, {.close = CloseReason::transfer_error}, now_);
+    } else {
+        key_.erase(lane);
+        policy_.closed(lane);
+    }
+}
+
+void Walk::dead() {
+    const LaneId lane = draw_held(Held::leased);
+    if (lane == detail::no_id<LaneId>) return;
+    const Answer answer = policy_.dead(lane, CloseReason::peer_closed, now_);
+    if (answer.kind == Kind::reuse) {
+        held_.erase(lane);
+        took(answer, key_[lane], false, {});
+    } else {
+        require(answer.lane == lane, "a dead lane's holder lost its place");
+        held_[lane] = Held::replaced;
+    }
+}
+
+void Walk::cancel() {
+    if (waiting_.empty()) return;
+    const auto who = waiting_.begin() + static_cast<std::ptrdiff_t>(draw(waiting_.size()));
+    policy_.cancel(who->ticket);
+    waiting_.erase(who);
+}
+
+void Walk::hand_on() {
+    if (granted_.empty()) return;
+    const auto who = granted_.begin() + static_cast<std::ptrdiff_t>(draw(granted_.size()));
+    const Grant grant = *who;
+    granted_.erase(who);
+    if (draw(2) == 0) return;  // it takes it up
+    held_.erase(grant.lane);
+    if (!grant.used) key_.erase(grant.lane);
+    policy_.hand_on(grant.lane, grant.used, now_);
+    if (grant.used && policy_.lane(grant.lane).state == ConnectionState::idle) {
+        idle_[key_[grant.lane]].push_back(grant.lane);
+    }
+}
+
+void Walk::report_closed() {
+    if (closing_.empty()) return;
+    const auto which = closing_.begin() + static_cast<std::ptrdiff_t>(draw(closing_.size()));
+    const LaneId lane = *which;
+    closing_.erase(which);
+    const auto held = held_.find(lane);
+    if (held != held_.end() && held->second == Held::replaced) {
+        held->second = Held::connecting;
+    } else {
+        key_.erase(lane);
+    }
+    policy_.closed(lane);
+}
+
+void Walk::evict() {
+    const OriginId origin{static_cast<std::uint32_t>(draw(origins))};
+    switch (draw(3)) {
+        case 0: policy_.close_idle(now_ - std::chrono::milliseconds(draw(20))); break;
+        case 1: policy_.close_idle(origin); policy_.outdate(origin); break;
+        default: policy_.close_idle(now_); policy_.outdate(); break;
+    }
+}
+
+void Walk::discard_idle() {
+    const auto lane = policy_.idle().oldest();
+    if (lane) policy_.discard(*lane, CloseReason::peer_closed);
+}
+
+void Walk::pass_time() {
+    now_ += std::chrono::milliseconds(draw(30));
+    if (draw(2) == 0) return;
+    policy_.expire(now_);
+    collect();
+    require(policy_.next_expiry() > now_, "something expired is still idle");
+}
+
+void Walk::collect() {
+    while (const auto closing = policy_.take_closing()) {
+        closing_.push_back(closing->lane);
+        std::erase(idle_[key_[closing->lane]], closing->lane);
+    }
+    while (const auto grant = policy_.take_grant()) check_grant(*grant);
+}
+
+void Walk::check_grant(const Grant& grant) {
+    const auto who = std::find_if(waiting_.begin(), waiting_.end(), [&](auto& w) { return w.ticket == grant.ticket; });
+    require(who != waiting_.end(), "a grant for nobody");
+    if (who == waiting_.end()) return;
+    for (auto w = waiting_.begin(); w != who; ++w) {
+        require(origin_of(w->key) != origin_of(who->key), "a waiter was overtaken in its own origin");
+        const OriginId other{origin_of(w->key)};
+        // An earlier one of another origin may be passed over for its own limit, or because its place is already coming.
+        require(grant.used || policy_.open(other) >= policy_.limit(other), "a waiter was overtaken by another origin's");
+    }
+    require(!(grant.used && who->fresh), "a used lane for one who wants a fresh one");
+    if (grant.used) require(key_[grant.lane] == who->key, "a lane of another key");
+    key_[grant.lane] = who->key;
+    held_[grant.lane] = grant.used ? Held::leased : Held::connecting;
+    granted_.push_back(grant);
+    waiting_.erase(who);
+}
+
+void Walk::check() {
+    check_counts();
+    check_idle_order();
+    check_nobody_waits_in_vain();
+}
+
+void Walk::check_counts() {
+    std::map<ConnectionState, std::uint64_t> states;
+    std::map<OriginId, std::uint64_t> by_origin;
+    std::uint64_t open = 0;
+    for (std::uint32_t i = 0; i < policy_.lanes(); ++i) {
+        const auto& lane = policy_.lane(LaneId{i});
+        require(lane.in_use == key_.contains(LaneId{i}), "lanes in use differ");
+        if (!lane.in_use) continue;
+        ++open, ++states[lane.state], ++by_origin[lane.origin];
+        const auto held = held_.find(LaneId{i});
+        const bool closing = std::find(closing_.begin(), closing_.end(), LaneId{i}) != closing_.end();
+        const auto& idle = idle_[key_[LaneId{i}]];
+        const bool is_idle = std::find(idle.begin(), idle.end(), LaneId{i}) != idle.end();
+        const bool replaced = held != held_.end() && held->second == Held::replaced;
+        require((held != held_.end() && !replaced) + closing + is_idle == 1, "a lane is not in exactly one state");
+        require((lane.state == ConnectionState::closing) == closing, "closing differs");
+        require((lane.state == ConnectionState::idle) == is_idle, "idle differs");
+    }
+    using enum ConnectionState;
+    for (const auto state : {connecting, leased, idle, closing}) require(policy_.count(state) == states[state], "a count");
+    require(policy_.open() == open, "open");
+    require(open <= limits_.total, "the total limit");
+    for (const auto& [origin, n] : by_origin) {
+        require(policy_.open(origin) == n, "open of an origin");
+        require(n <= policy_.limit(origin), "an origin's limit");
+    }
+    require(states[idle] <= limits_.max_idle, "max_idle");
+    require(policy_.waiting() == waiting_.size(), "waiting");
+}
+
+void Walk::check_idle_order() {
+    std::size_t n = 0;
+    Instant earliest = detail::never;
+    std::optional<LaneId> last;
+    for (auto lane = policy_.idle().oldest(); lane; lane = policy_.idle().younger(*lane), ++n) {
+        if (last) require(policy_.idle().since(*last) <= policy_.idle().since(*lane), "the order of age");
+        earliest = std::min(earliest, policy_.idle().until(*lane));
+        last = lane;
+    }
+    require(n == policy_.count(ConnectionState::idle), "the list of idle lanes");
+    require(policy_.next_expiry() == earliest, "the next expiry");
+    for (unsigned origin = 0; origin < origins; ++origin) {
+        require(policy_.idle().size(OriginId{origin}) <= limits_.max_idle_per_origin, "max_idle_per_host");
+    }
+}
+
+// Gives each waiter in turn a place among those that are free or will be once all closings are reported. Whoever gets none
+// must not be kept out by an idle lane; and nobody may wait for what is free now.
+void Walk::check_nobody_waits_in_vain() {
+    std::map<unsigned, std::uint64_t> live;
+    std::uint64_t total = 0;
+    for (const auto& [lane, key] : key_) {
+        const auto held = held_.find(lane);
+        const bool replaced = held != held_.end() && held->second == Held::replaced;
+        if (policy_.lane(lane).state == ConnectionState::closing && !replaced) continue;
+        ++live[origin_of(key)], ++total;
+    }
+    for (const auto& w : waiting_) {
+        const OriginId origin{origin_of(w.key)};
+        const bool free_now = policy_.open() < limits_.total && policy_.open(origin) < policy_.limit(origin);
+        require(!free_now, "a waiter waits for a place that is free");
+        if (live[origin_of(w.key)] >= policy_.limit(origin)) {
+            require(policy_.idle().size(origin) == 0, "an idle lane keeps a waiter of its origin out");
+        } else if (total >= limits_.total && limits_.total != unlimited_count) {
+            require(policy_.idle().size() == 0, "an idle lane keeps a waiter out");
+        } else {
+            ++live[origin_of(w.key)], ++total;
+        }
+    }
+}
+
+}  // namespace ringlet::test
