@@ -23,13 +23,13 @@ struct Access;
 
 inline namespace v1 {
 
-/// A body that is pulled while it is sent. Called on the sending thread only; destroyed exactly once, when the last
-/// Request and exchange that hold it are gone.
+/// A body that is pulled while it is sent. Called on the sending thread only; destroyed exactly once, when
+/// the last Request and exchange that hold it are gone.
 class RINGLET_API Source {
   public:
     virtual ~Source();
-    /// Fills up to buffer.size() bytes and says how many; 0 is the end. May block. What it throws ends the request and is
-    /// rethrown to the caller.
+    /// Fills up to buffer.size() bytes and says how many; 0 is the end. May block. What it throws ends the
+    /// request and is rethrown to the caller.
     virtual std::size_t read(std::span<std::byte> buffer) = 0;
     /// The whole size where known: sent as Content-Length. Unknown: sent chunked (HTTP/1.1).
     virtual std::optional<std::uint64_t> size() const { return std::nullopt; }
@@ -40,9 +40,9 @@ class RINGLET_API Source {
 /// One part of a multipart/form-data body (RFC 7578).
 struct Part {
     std::string name;
-    std::string data;                      ///< the content, unless `file` is set
-    std::filesystem::path file = {};       ///< its content is streamed
-    std::string filename = {};             ///< default: the file's name; none for data
+    std::string data;                 ///< the content, unless `file` is set
+    std::filesystem::path file = {};  ///< its content is streamed
+    std::string filename = {};        ///< default: the file's name; none for data
     std::string content_type = {};
 };
 using Multipart = std::vector<Part>;
@@ -52,14 +52,14 @@ using Form = std::vector<std::pair<std::string, std::string>>;
 /// A request's body. Copies share the content (and a one-shot Source: it can be sent once).
 class RINGLET_API Body {
   public:
-    Body() noexcept;                    ///< no body
-    Body(std::string text);             // NOLINT(google-explicit-constructor)
-    Body(std::string_view text);        // NOLINT(google-explicit-constructor)
-    Body(const char* text);             // NOLINT(google-explicit-constructor)
-    Body(std::span<const std::byte> bytes);  // NOLINT(google-explicit-constructor): copies
+    Body() noexcept;                            ///< no body
+    Body(std::string text);                     // NOLINT(google-explicit-constructor)
+    Body(std::string_view text);                // NOLINT(google-explicit-constructor)
+    Body(const char* text);                     // NOLINT(google-explicit-constructor)
+    Body(std::span<const std::byte> bytes);     // NOLINT(google-explicit-constructor): copies
     Body(const std::vector<std::byte>& bytes);  // NOLINT(google-explicit-constructor): copies
     /// The content of a file, opened when the request is sent.
-    Body(std::filesystem::path file);   // NOLINT(google-explicit-constructor)
+    Body(std::filesystem::path file);      // NOLINT(google-explicit-constructor)
     Body(std::shared_ptr<Source> source);  // NOLINT(google-explicit-constructor)
     Body(std::unique_ptr<Source> source);  // NOLINT(google-explicit-constructor)
     Body(const Body&) noexcept;
@@ -76,7 +76,9 @@ class RINGLET_API Body {
     static Body form(const Form& fields);
     static Body multipart(Multipart parts);
 
-    bool empty() const noexcept { return data_ == nullptr; }  ///< there is no body (a body of no bytes is not empty)
+    bool empty() const noexcept {
+        return data_ == nullptr;
+    }  ///< there is no body (a body of no bytes is not empty)
 
   private:
     friend struct detail::Access;

@@ -20,8 +20,8 @@ inline namespace v1 {
 
 class Response;
 
-/// An input range over a body: `for (std::span<const std::byte> piece : response.chunks())`. Move-only, single pass. Keeps
-/// the exchange alive. Throws what Response::read() throws.
+/// An input range over a body: `for (std::span<const std::byte> piece : response.chunks())`. Move-only,
+/// single pass. Keeps the exchange alive. Throws what Response::read() throws.
 class RINGLET_API Chunks {
   public:
     class Iterator {
@@ -38,9 +38,7 @@ class RINGLET_API Chunks {
             return *this;
         }
         void operator++(int) { ++*this; }
-        friend bool operator==(const Iterator& it, std::default_sentinel_t) noexcept {
-            return it.at_end();
-        }
+        friend bool operator==(const Iterator& it, std::default_sentinel_t) noexcept { return it.at_end(); }
 
       private:
         bool at_end() const noexcept { return owner_ == nullptr || owner_->piece_.empty(); }

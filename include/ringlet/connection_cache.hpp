@@ -27,7 +27,8 @@ inline namespace v1 {
 
 class Request;
 
-/// What ConnectionCache::explain() found: which idle connection would serve a request, and why each other one would not.
+/// What ConnectionCache::explain() found: which idle connection would serve a request, and why each other one
+/// would not.
 struct Explanation {
     struct Candidate {
         ConnectionInfo connection;
@@ -36,12 +37,12 @@ struct Explanation {
     };
     std::uint64_t chosen = 0;  ///< the connection's id; 0: none, a new one would be opened (or waited for)
     std::vector<Candidate> candidates;
-    std::string summary;       ///< one line
+    std::string summary;  ///< one line
 };
 
-/// Connections to HTTP origins, lent to one request at a time and kept for the next. Thread-safe; a copy is another handle
-/// on the same cache. When the last handle (sessions hold one each) is gone, idle connections are closed; a live Response
-/// keeps what it needs.
+/// Connections to HTTP origins, lent to one request at a time and kept for the next. Thread-safe; a copy is
+/// another handle on the same cache. When the last handle (sessions hold one each) is gone, idle connections
+/// are closed; a live Response keeps what it needs.
 class RINGLET_API ConnectionCache {
   public:
     class Builder;
@@ -62,8 +63,9 @@ class RINGLET_API ConnectionCache {
     /// Which idle connection would serve this request now, and for each other one why it would not.
     Explanation explain(const Request& request) const;
 
-    /// Opens up to n connections to the URL's origin, and leaves them idle; how many idle connections for it there are
-    /// afterwards (limits hold: it never waits for a slot). Throws Error where the first connection cannot be opened.
+    /// Opens up to n connections to the URL's origin, and leaves them idle; how many idle connections for it
+    /// there are afterwards (limits hold: it never waits for a slot). Throws Error where the first connection
+    /// cannot be opened.
     std::size_t prewarm(std::string_view url, std::size_t n);
     /// Closes idle connections, and each leased one when it comes back; how many were idle.
     std::size_t close_idle();
@@ -71,8 +73,9 @@ class RINGLET_API ConnectionCache {
     std::size_t close_idle(Duration idle_for);
     /// The same as close_idle() for one origin ("https://host:port"; a default port may be left out).
     std::size_t evict(std::string_view origin);
-    /// New requests get Errc::cache_closed; those in flight or waiting may finish within `grace`, then they are cancelled.
-    /// Returns when the last socket is closed. Idempotent; safe from several threads; not from an observer or a callback.
+    /// New requests get Errc::cache_closed; those in flight or waiting may finish within `grace`, then they
+    /// are cancelled. Returns when the last socket is closed. Idempotent; safe from several threads; not from
+    /// an observer or a callback.
     void shutdown(Duration grace);
 
     friend bool operator==(const ConnectionCache&, const ConnectionCache&) = default;
@@ -84,8 +87,8 @@ class RINGLET_API ConnectionCache {
     std::shared_ptr<detail::Cache> cache_;
 };
 
-/// Settings of a cache. Each setter returns the builder; build() validates and throws Errc::invalid_argument with the
-/// setting's name and value. A builder may be used again.
+/// Settings of a cache. Each setter returns the builder; build() validates and throws Errc::invalid_argument
+/// with the setting's name and value. A builder may be used again.
 class RINGLET_API ConnectionCache::Builder {
   public:
     Builder();
@@ -107,29 +110,32 @@ class RINGLET_API ConnectionCache::Builder {
     Builder& max_idle_per_host(Limit n);
     /// An idle connection older than this is closed. Default 118 s; 0 is an error.
     Builder& idle_timeout(Duration d);
-    /// A connection older than this (less up to 10 %, drawn for each) is closed when its request ends. Default unlimited.
+    /// A connection older than this (less up to 10 %, drawn for each) is closed when its request ends.
+    /// Default unlimited.
     Builder& max_lifetime(Duration d);
     /// Default unlimited; 0 is an error.
     Builder& max_requests_per_connection(Limit n);
     /// How long a request waits for a connection. Default unlimited; 0: it never waits.
     Builder& acquire_timeout(Duration d);
-    /// Kernel keep-alive probes: first after `idle`, then every `interval` (whole seconds, at least 1). Default off.
+    /// Kernel keep-alive probes: first after `idle`, then every `interval` (whole seconds, at least 1).
+    /// Default off.
     Builder& tcp_keepalive(Duration idle, Duration interval);
     /// How long a resolved name is believed. Default 60 s; 0: not at all.
     Builder& dns_ttl(Duration d);
     /// Connections to host:port go to this numeric address. May be called for several.
     Builder& resolve(std::string_view host, std::uint16_t port, std::string_view address);
-    /// A dropped body whose rest is known to fit is drained instead of closing its connection. Default 0, 0: never.
+    /// A dropped body whose rest is known to fit is drained instead of closing its connection. Default 0, 0:
+    /// never.
     Builder& drain_on_drop(Limit bytes, Duration time);
     /// A server's Keep-Alive: timeout=N shortens (never lengthens) idle_timeout. Default true.
     Builder& honour_keep_alive_hint(bool on);
-    /// A thread, started with the first idle connection, that closes what expires, what the peer closes, and what it writes
-    /// to. Default true; false: all of that is checked when a connection is about to be lent.
+    /// A thread, started with the first idle connection, that closes what expires, what the peer closes, and
+    /// what it writes to. Default true; false: all of that is checked when a connection is about to be lent.
     Builder& watch_idle(bool on);
     /// Spin on the socket for up to this long before sleeping: latency bought with processor time. Default 0.
     Builder& busy_poll(Duration d);
-    /// Where warnings and debug lines go. Default: spdlog's "ringlet" logger, else one of that name on the default logger's
-    /// sinks.
+    /// Where warnings and debug lines go. Default: spdlog's "ringlet" logger, else one of that name on the
+    /// default logger's sinks.
     Builder& logger(std::shared_ptr<spdlog::logger> logger);
     /// Told of every event; see Observer.
     Builder& observer(std::shared_ptr<Observer> observer);

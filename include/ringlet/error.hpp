@@ -62,11 +62,11 @@ RINGLET_API std::string_view to_string(Phase) noexcept;
 /// What an Error knows beside its code. Plain data.
 struct ErrorDetails {
     Phase phase = Phase::none;
-    int native_code = 0;            ///< the CURLcode; 0: the error is ringlet's own
-    std::string url;                ///< redacted: no user info, no query
-    std::string remote_address;     ///< "127.0.0.1:80"; empty before a connection
+    int native_code = 0;               ///< the CURLcode; 0: the error is ringlet's own
+    std::string url;                   ///< redacted: no user info, no query
+    std::string remote_address;        ///< "127.0.0.1:80"; empty before a connection
     std::uint64_t bytes_received = 0;  ///< body bytes received before the error
-    bool retryable = false;         ///< sending the same request again may help and can do no harm
+    bool retryable = false;            ///< sending the same request again may help and can do no harm
 };
 
 /// The exception that every ringlet function throws. code() is an Errc in ringlet_category().
@@ -89,7 +89,8 @@ class RINGLET_API Error : public std::system_error {
     const std::string& remote_address() const noexcept { return details().remote_address; }
     /// Body bytes received before the error.
     std::uint64_t bytes_received() const noexcept { return details().bytes_received; }
-    /// Whether sending the same request again may help and can do no harm (nothing was answered, or it is idempotent).
+    /// Whether sending the same request again may help and can do no harm (nothing was answered, or it is
+    /// idempotent).
     bool retryable() const noexcept { return details().retryable; }
 
   private:

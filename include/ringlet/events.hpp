@@ -16,7 +16,8 @@ namespace ringlet::inline v1 {
 enum class CloseReason : std::uint8_t {
     none,
     unread_body,       ///< a response was dropped or aborted with its body not consumed
-    connection_close,  ///< either side said Connection: close, or the body was delimited by the end of the connection
+    connection_close,  ///< either side said Connection: close, or the body was delimited by the end of the
+                       ///< connection
     http_1_0,          ///< an HTTP/1.0 answer without keep-alive (RFC 9112 section 9.3)
     drain_limit,       ///< consume() or a drain met its byte limit
     drain_timeout,     ///< consume() or a drain met its time limit
@@ -45,7 +46,8 @@ RINGLET_API std::string_view to_string(ConnectionState) noexcept;
 enum class Protocol : std::uint8_t { unknown, http_1_0, http_1_1, http_2, http_3 };
 RINGLET_API std::string_view to_string(Protocol) noexcept;
 
-/// One connection in a snapshot (ConnectionCache::connections()). Ids are unique in a process and never reused.
+/// One connection in a snapshot (ConnectionCache::connections()). Ids are unique in a process and never
+/// reused.
 struct ConnectionInfo {
     std::uint64_t id = 0;
     std::string origin;  ///< "https://example.com:443"
@@ -54,7 +56,7 @@ struct ConnectionInfo {
     std::chrono::nanoseconds idle_time{};  ///< 0 unless idle
     std::uint64_t requests_served = 0;
     Protocol protocol = Protocol::unknown;
-    std::string local_address;   ///< "127.0.0.1:41234"; empty until connected
+    std::string local_address;  ///< "127.0.0.1:41234"; empty until connected
     std::string remote_address;
 };
 
@@ -78,9 +80,9 @@ struct Event {
 };
 RINGLET_API std::string_view to_string(Event::Kind) noexcept;
 
-/// Told of every event. Called on the thread where it happens (a request's, or the cache's watcher), with no lock held:
-/// an observer may use the cache, but not shut it down. It may be called from several threads at once. What it throws is
-/// logged and dropped.
+/// Told of every event. Called on the thread where it happens (a request's, or the cache's watcher), with no
+/// lock held: an observer may use the cache, but not shut it down. It may be called from several threads at
+/// once. What it throws is logged and dropped.
 class RINGLET_API Observer {
   public:
     virtual ~Observer();
@@ -90,8 +92,12 @@ class RINGLET_API Observer {
 /// Closed connections by reason: `stats.closed_by[CloseReason::expired]`.
 class ClosedBy {
   public:
-    std::uint64_t operator[](CloseReason reason) const noexcept { return counts_[static_cast<std::size_t>(reason)]; }
-    std::uint64_t& operator[](CloseReason reason) noexcept { return counts_[static_cast<std::size_t>(reason)]; }
+    std::uint64_t operator[](CloseReason reason) const noexcept {
+        return counts_[static_cast<std::size_t>(reason)];
+    }
+    std::uint64_t& operator[](CloseReason reason) noexcept {
+        return counts_[static_cast<std::size_t>(reason)];
+    }
     friend bool operator==(const ClosedBy&, const ClosedBy&) = default;
 
   private:
@@ -101,19 +107,19 @@ class ClosedBy {
 /// A consistent snapshot. Always: leased + idle + connecting <= open (the rest is closing).
 struct CacheStats {
     // now
-    std::uint64_t open = 0;        ///< connecting + leased + idle + closing
+    std::uint64_t open = 0;  ///< connecting + leased + idle + closing
     std::uint64_t connecting = 0;
     std::uint64_t leased = 0;
     std::uint64_t idle = 0;
-    std::uint64_t waiting = 0;     ///< requests waiting for a connection
+    std::uint64_t waiting = 0;  ///< requests waiting for a connection
     // since the cache was made
-    std::uint64_t requests = 0;    ///< leases given to requests
-    std::uint64_t opened = 0;      ///< connections established
-    std::uint64_t reused = 0;      ///< requests served by a connection that had served before
+    std::uint64_t requests = 0;  ///< leases given to requests
+    std::uint64_t opened = 0;    ///< connections established
+    std::uint64_t reused = 0;    ///< requests served by a connection that had served before
     std::uint64_t closed = 0;
     ClosedBy closed_by;
     std::uint64_t acquire_timeouts = 0;
-    std::uint64_t waits = 0;       ///< requests that had to wait
+    std::uint64_t waits = 0;           ///< requests that had to wait
     std::uint64_t dropped_unread = 0;  ///< responses dropped with unread body
     std::uint64_t replays = 0;
     friend bool operator==(const CacheStats&, const CacheStats&) = default;

@@ -38,7 +38,8 @@ class RINGLET_API Headers {
     Iterator begin() const noexcept;
     Iterator end() const noexcept;
 
-    /// Replaces every field of that name. Errc::invalid_argument for an invalid name, or CR, LF or NUL in either.
+    /// Replaces every field of that name. Errc::invalid_argument for an invalid name, or CR, LF or NUL in
+    /// either.
     void set(std::string_view name, std::string_view value);
     /// Appends a field. Throws as set() does.
     void add(std::string_view name, std::string_view value);
@@ -86,7 +87,11 @@ class Headers::Iterator {
     std::size_t index_ = 0;
 };
 
-inline Headers::Iterator Headers::begin() const noexcept { return {this, 0}; }
-inline Headers::Iterator Headers::end() const noexcept { return {this, entries_.size()}; }
+inline Headers::Iterator Headers::begin() const noexcept {
+    return {this, 0};
+}
+inline Headers::Iterator Headers::end() const noexcept {
+    return {this, entries_.size()};
+}
 
 }  // namespace ringlet::inline v1

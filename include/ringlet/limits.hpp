@@ -17,7 +17,8 @@ struct Unlimited {
 /// "No limit", for every setting that takes a Limit or a Duration.
 inline constexpr Unlimited unlimited{0};
 
-/// A count with a value for "no limit". A negative number is kept as invalid, and refused by whoever validates it.
+/// A count with a value for "no limit". A negative number is kept as invalid, and refused by whoever
+/// validates it.
 class Limit {
   public:
     constexpr Limit(Unlimited) noexcept {}  // NOLINT(google-explicit-constructor): reads as the number it is
@@ -37,7 +38,8 @@ class Limit {
     bool valid_ = true;
 };
 
-/// A span of time: any std::chrono::duration, or `unlimited`. Nanoseconds inside; a duration too long for that is unlimited.
+/// A span of time: any std::chrono::duration, or `unlimited`. Nanoseconds inside; a duration too long for
+/// that is unlimited.
 class Duration {
   public:
     using rep = std::chrono::nanoseconds;

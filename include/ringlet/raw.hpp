@@ -19,19 +19,19 @@
 
 namespace ringlet::inline v1 {
 
-/// A callable for one of libcurl's callback options, in the form libcurl wants: a C function and the pointer it is given.
-/// One of these exists for each kind of callback; setopt() makes it from a lambda.
+/// A callable for one of libcurl's callback options, in the form libcurl wants: a C function and the pointer
+/// it is given. One of these exists for each kind of callback; setopt() makes it from a lambda.
 struct RawCallback {
     using Function = void (*)();
-    CURLoption option{};         ///< the function's option
-    CURLoption data_option{};    ///< the option of its data pointer
+    CURLoption option{};       ///< the function's option
+    CURLoption data_option{};  ///< the option of its data pointer
     Function function = nullptr;
     std::shared_ptr<void> data;  ///< the callable itself
 };
 
 /// One value of an option's type.
-using RawValue = std::variant<std::nullptr_t, long long, double, std::string, const char*, void*, RawCallback::Function,
-                              RawCallback, curl_slist*, curl_blob*>;
+using RawValue = std::variant<std::nullptr_t, long long, double, std::string, const char*, void*,
+                              RawCallback::Function, RawCallback, curl_slist*, curl_blob*>;
 
 namespace raw {
 
@@ -49,14 +49,16 @@ struct Kind {
     template <class F>
     static constexpr bool fits = std::is_invocable_r_v<Result, F&, Args...>;
     template <class F>
-    static constexpr bool fits_with_data = At == DataAt::last ? std::is_invocable_r_v<Result, F&, Args..., void*>
-                                                              : std::is_invocable_r_v<Result, F&, void*, Args...>;
+    static constexpr bool fits_with_data =
+        At == DataAt::last ? std::is_invocable_r_v<Result, F&, Args..., void*>
+                           : std::is_invocable_r_v<Result, F&, void*, Args...>;
 
     /// What ends the transfer.
     static Result refusal() noexcept {
         if constexpr (Option == CURLOPT_READFUNCTION) return CURL_READFUNC_ABORT;
         if constexpr (Option == CURLOPT_OPENSOCKETFUNCTION) return CURL_SOCKET_BAD;
-        if constexpr (Option == CURLOPT_SSL_CTX_FUNCTION) return static_cast<Result>(CURLE_ABORTED_BY_CALLBACK);
+        if constexpr (Option == CURLOPT_SSL_CTX_FUNCTION)
+            return static_cast<Result>(CURLE_ABORTED_BY_CALLBACK);
         if constexpr (Option == CURLOPT_WRITEFUNCTION || Option == CURLOPT_HEADERFUNCTION) return Result{0};
         return static_cast<Result>(1);
     }
@@ -119,14 +121,19 @@ struct KindList {
 };
 
 using Callbacks = KindList<
-    Kind<CURLOPT_WRITEFUNCTION, CURLOPT_WRITEDATA, DataAt::last, std::size_t, char*, std::size_t, std::size_t>,
+    Kind<CURLOPT_WRITEFUNCTION, CURLOPT_WRITEDATA, DataAt::last, std::size_t, char*, std::size_t,
+         std::size_t>,
     Kind<CURLOPT_READFUNCTION, CURLOPT_READDATA, DataAt::last, std::size_t, char*, std::size_t, std::size_t>,
-    Kind<CURLOPT_HEADERFUNCTION, CURLOPT_HEADERDATA, DataAt::last, std::size_t, char*, std::size_t, std::size_t>,
-    Kind<CURLOPT_XFERINFOFUNCTION, CURLOPT_XFERINFODATA, DataAt::first, int, curl_off_t, curl_off_t, curl_off_t, curl_off_t>,
-    Kind<CURLOPT_DEBUGFUNCTION, CURLOPT_DEBUGDATA, DataAt::last, int, CURL*, curl_infotype, char*, std::size_t>,
+    Kind<CURLOPT_HEADERFUNCTION, CURLOPT_HEADERDATA, DataAt::last, std::size_t, char*, std::size_t,
+         std::size_t>,
+    Kind<CURLOPT_XFERINFOFUNCTION, CURLOPT_XFERINFODATA, DataAt::first, int, curl_off_t, curl_off_t,
+         curl_off_t, curl_off_t>,
+    Kind<CURLOPT_DEBUGFUNCTION, CURLOPT_DEBUGDATA, DataAt::last, int, CURL*, curl_infotype, char*,
+         std::size_t>,
     Kind<CURLOPT_SEEKFUNCTION, CURLOPT_SEEKDATA, DataAt::first, int, curl_off_t, int>,
     Kind<CURLOPT_SOCKOPTFUNCTION, CURLOPT_SOCKOPTDATA, DataAt::first, int, curl_socket_t, curlsocktype>,
-    Kind<CURLOPT_OPENSOCKETFUNCTION, CURLOPT_OPENSOCKETDATA, DataAt::first, curl_socket_t, curlsocktype, curl_sockaddr*>,
+    Kind<CURLOPT_OPENSOCKETFUNCTION, CURLOPT_OPENSOCKETDATA, DataAt::first, curl_socket_t, curlsocktype,
+         curl_sockaddr*>,
     Kind<CURLOPT_CLOSESOCKETFUNCTION, CURLOPT_CLOSESOCKETDATA, DataAt::first, int, curl_socket_t>,
     Kind<CURLOPT_SSL_CTX_FUNCTION, CURLOPT_SSL_CTX_DATA, DataAt::last, CURLcode, CURL*, void*>,
     Kind<CURLOPT_PREREQFUNCTION, CURLOPT_PREREQDATA, DataAt::first, int, char*, char*, int, int>,
@@ -135,9 +142,11 @@ using Callbacks = KindList<
 template <class T>
 concept Number = std::is_arithmetic_v<std::remove_cvref_t<T>> || std::is_enum_v<std::remove_cvref_t<T>>;
 template <class T>
-concept FunctionPointer = std::is_pointer_v<std::decay_t<T>> && std::is_function_v<std::remove_pointer_t<std::decay_t<T>>>;
+concept FunctionPointer =
+    std::is_pointer_v<std::decay_t<T>> && std::is_function_v<std::remove_pointer_t<std::decay_t<T>>>;
 template <class T>
-concept Text = std::convertible_to<T, std::string_view> && !std::same_as<std::remove_cvref_t<T>, std::nullptr_t>;
+concept Text =
+    std::convertible_to<T, std::string_view> && !std::same_as<std::remove_cvref_t<T>, std::nullptr_t>;
 template <class T>
 concept Callable = std::is_class_v<std::remove_cvref_t<T>> && Callbacks::any<std::remove_cvref_t<T>>;
 
@@ -157,7 +166,8 @@ RawValue value_of(CURLoption option, T&& value) {
     } else if constexpr (std::same_as<std::decay_t<T>, curl_blob*>) {
         return static_cast<curl_blob*>(value);
     } else if constexpr (std::same_as<std::decay_t<T>, const char*> || std::same_as<std::decay_t<T>, char*>) {
-        // A string option copies it; an object option (CURLOPT_POSTFIELDS, a data pointer) keeps the pointer, as libcurl does.
+        // A string option copies it; an object option (CURLOPT_POSTFIELDS, a data pointer) keeps the pointer,
+        // as libcurl does.
         return static_cast<const char*>(value);
     } else if constexpr (Text<T>) {
         return std::string(std::string_view(value));
@@ -169,8 +179,8 @@ RawValue value_of(CURLoption option, T&& value) {
     }
 }
 
-/// Whether a value of type T can be meant for an option of that number range (checked where the option is known at
-/// compile time).
+/// Whether a value of type T can be meant for an option of that number range (checked where the option is
+/// known at compile time).
 template <CURLoption Option, class T>
 constexpr bool acceptable() {
     constexpr int range = static_cast<int>(Option) / 10000 * 10000;
@@ -189,9 +199,10 @@ struct InfoType {
     static constexpr int mask = static_cast<int>(Info) & CURLINFO_TYPEMASK;
     using type = std::conditional_t<
         mask == CURLINFO_STRING, std::string,
-        std::conditional_t<mask == CURLINFO_LONG, long,
-                           std::conditional_t<mask == CURLINFO_DOUBLE, double,
-                                              std::conditional_t<mask == CURLINFO_OFF_T, curl_off_t, curl_slist*>>>>;
+        std::conditional_t<
+            mask == CURLINFO_LONG, long,
+            std::conditional_t<mask == CURLINFO_DOUBLE, double,
+                               std::conditional_t<mask == CURLINFO_OFF_T, curl_off_t, curl_slist*>>>>;
 };
 template <>
 struct InfoType<CURLINFO_CERTINFO> {

@@ -22,11 +22,12 @@ template <>
 detail::Options& Settings<Request>::record();
 extern template class Settings<Request>;
 
-/// A value: copyable, reusable, not shared between threads while it is changed. Nothing is checked against the network
-/// before Session::send().
+/// A value: copyable, reusable, not shared between threads while it is changed. Nothing is checked against
+/// the network before Session::send().
 class RINGLET_API Request : public Settings<Request> {
   public:
-    /// Errc::invalid_argument when the method is not a token (RFC 9110 section 9.1) or the URL holds CR, LF or NUL.
+    /// Errc::invalid_argument when the method is not a token (RFC 9110 section 9.1) or the URL holds CR, LF
+    /// or NUL.
     Request(std::string_view method, std::string_view url);
     static Request get(std::string_view url) { return {"GET", url}; }
     static Request head(std::string_view url) { return {"HEAD", url}; }

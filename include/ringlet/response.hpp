@@ -46,15 +46,16 @@ struct DrainLimits {
     Duration time = unlimited;
 };
 
-/// When each step was done, counted from the start of the request (of its last hop). Steps that did not happen are 0.
+/// When each step was done, counted from the start of the request (of its last hop). Steps that did not
+/// happen are 0.
 struct Timings {
     std::chrono::microseconds queued{}, resolved{}, connected{}, tls{}, sent{}, first_byte{}, total{};
     std::chrono::microseconds redirects{};  ///< spent on earlier hops
 };
 
-/// An answer. Move-only; one thread at a time. Its connection carries nothing else until the body has been read to its
-/// end, consumed, aborted or dropped (the sequential rule); dropping it half read closes the connection (HTTP/1) and logs
-/// a warning. It may outlive its Session and its cache.
+/// An answer. Move-only; one thread at a time. Its connection carries nothing else until the body has been
+/// read to its end, consumed, aborted or dropped (the sequential rule); dropping it half read closes the
+/// connection (HTTP/1) and logs a warning. It may outlive its Session and its cache.
 class RINGLET_API Response {
   public:
     /// Of no request, as one moved from: status() is 0 and the body is complete and empty.
@@ -87,8 +88,8 @@ class RINGLET_API Response {
     std::string text(std::error_code& ec);
     std::vector<std::byte> bytes();
     std::vector<std::byte> bytes(std::error_code& ec);
-    /// Writes the whole body to a temporary file beside `path` and renames it at the end: never a truncated file under
-    /// the final name.
+    /// Writes the whole body to a temporary file beside `path` and renames it at the end: never a truncated
+    /// file under the final name.
     void save_to(const std::filesystem::path& path);
     void save_to(const std::filesystem::path& path, std::error_code& ec);
     /// The body as an input range of std::span<const std::byte>; each is valid until the next.
@@ -99,14 +100,16 @@ class RINGLET_API Response {
     /// Reads the rest and throws it away, so that the connection can be used again.
     Disposition consume();
     Disposition consume(std::error_code& ec);
-    /// The same within limits for the whole drain; beyond them the connection is closed (drain_limit, drain_timeout).
+    /// The same within limits for the whole drain; beyond them the connection is closed (drain_limit,
+    /// drain_timeout).
     Disposition consume(DrainLimits limits);
     /// Gives up on purpose: closes the connection (HTTP/2: resets the stream) without a warning.
     void abort();
     /// What became of the connection; nullopt while it is still in use.
     std::optional<Disposition> disposition() const noexcept;
 
-    /// After 101 Switching Protocols: the connection as a socket, beginning with the bytes that have already arrived.
+    /// After 101 Switching Protocols: the connection as a socket, beginning with the bytes that have already
+    /// arrived.
     Socket upgrade();
 
     /// The request was served by a connection that had served before.

@@ -27,10 +27,10 @@ template <>
 detail::Options& Settings<Session>::record();
 extern template class Settings<Session>;
 
-/// Sends requests. A record of settings and a handle on a cache: it holds no connection and no libcurl handle, so it is
-/// cheap. Move-only; one thread at a time; at most one unfinished Response at a time: a request while an earlier response
-/// is unfinished is Errc::session_busy, before a byte is written. Use one session for each concurrent request; they share
-/// the cache's connections.
+/// Sends requests. A record of settings and a handle on a cache: it holds no connection and no libcurl
+/// handle, so it is cheap. Move-only; one thread at a time; at most one unfinished Response at a time: a
+/// request while an earlier response is unfinished is Errc::session_busy, before a byte is written. Use one
+/// session for each concurrent request; they share the cache's connections.
 class RINGLET_API Session : public Settings<Session> {
   public:
     /// On the process-wide cache.
@@ -40,7 +40,8 @@ class RINGLET_API Session : public Settings<Session> {
     Session& operator=(Session&&) noexcept;
     ~Session();
 
-    /// Relative URLs are resolved against it (RFC 3986 section 5). Errc::invalid_argument unless http or https.
+    /// Relative URLs are resolved against it (RFC 3986 section 5). Errc::invalid_argument unless http or
+    /// https.
     Session& base_url(std::string_view url);
     /// Keeps a cookie jar of its own (RFC 6265). Default false. Turning it off forgets the cookies.
     Session& cookies(bool on);
@@ -59,16 +60,17 @@ class RINGLET_API Session : public Settings<Session> {
     Response del(std::string_view url, Body body, std::error_code& ec);
     Response options(std::string_view url);
     Response options(std::string_view url, std::error_code& ec);
-    /// Sends it and returns when the final answer's head has arrived. Everything that Errc names may be thrown.
+    /// Sends it and returns when the final answer's head has arrived. Everything that Errc names may be
+    /// thrown.
     Response send(const Request& request);
     Response send(const Request& request, std::error_code& ec);
 
-    // --- Raw curl, one to one (docs/guide/drop-in.md). Settings made above apply as well; where both say something, the raw
-    // option wins. Options persist until reset(), as on a CURL*.
+    // --- Raw curl, one to one (docs/guide/drop-in.md). Settings made above apply as well; where both say
+    // something, the raw option wins. Options persist until reset(), as on a CURL*.
 
-    /// curl_easy_setopt: a number, a string (copied), a list (copied), a pointer, a C function, or a lambda (kept) of the
-    /// callback's signature with or without its data pointer. Errc::invalid_argument, with the option's name, for an option
-    /// this libcurl does not have or a value of another type.
+    /// curl_easy_setopt: a number, a string (copied), a list (copied), a pointer, a C function, or a lambda
+    /// (kept) of the callback's signature with or without its data pointer. Errc::invalid_argument, with the
+    /// option's name, for an option this libcurl does not have or a value of another type.
     template <class T>
     Session& setopt(CURLoption option, T&& value) {
         return set_raw(option, raw::value_of(option, std::forward<T>(value)));
@@ -79,19 +81,21 @@ class RINGLET_API Session : public Settings<Session> {
         static_assert(raw::acceptable<Option, T>(), "the option takes a value of another type");
         return setopt(Option, std::forward<T>(value));
     }
-    /// curl_easy_perform: the whole transfer, with the callbacks and by the rules of libcurl (redirects, replays). Throws
-    /// Error with the CURLcode in native_code(), or what a callback threw.
+    /// curl_easy_perform: the whole transfer, with the callbacks and by the rules of libcurl (redirects,
+    /// replays). Throws Error with the CURLcode in native_code(), or what a callback threw.
     void perform();
     void perform(std::error_code& ec);
-    /// curl_easy_getinfo of the latest perform(); 0, "" or null before one. A list lives until the next perform().
+    /// curl_easy_getinfo of the latest perform(); 0, "" or null before one. A list lives until the next
+    /// perform().
     template <CURLINFO What>
     auto getinfo() const {
         return raw::from_info<typename raw::InfoType<What>::type>(get_raw(What));
     }
     /// Forgets every raw option, as curl_easy_reset does, and with_handle()'s function.
     Session& reset();
-    /// Runs on the libcurl handle each time one is set up for this session: for what setopt cannot say. Connections are then
-    /// this session's own. What must not be changed there: URL, SHARE, ERRORBUFFER, OPENSOCKET- and CLOSESOCKETFUNCTION.
+    /// Runs on the libcurl handle each time one is set up for this session: for what setopt cannot say.
+    /// Connections are then this session's own. What must not be changed there: URL, SHARE, ERRORBUFFER,
+    /// OPENSOCKET- and CLOSESOCKETFUNCTION.
     Session& with_handle(std::function<void(CURL*)> fn);
 
     ConnectionCache cache() const;

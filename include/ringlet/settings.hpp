@@ -21,8 +21,8 @@ struct Options;
 
 inline namespace v1 {
 
-/// Whether a request may be sent again on a fresh connection when a kept one dies before the first byte of an answer
-/// (RFC 9110 section 9.2.2).
+/// Whether a request may be sent again on a fresh connection when a kept one dies before the first byte of an
+/// answer (RFC 9110 section 9.2.2).
 enum class Replay : std::uint8_t {
     never,
     idempotent,  ///< GET HEAD PUT DELETE OPTIONS TRACE, or with an Idempotency-Key header (default)
@@ -30,7 +30,7 @@ enum class Replay : std::uint8_t {
 };
 
 enum class HttpVersion : std::uint8_t {
-    automatic,               ///< HTTP/2 where TLS negotiates it, else HTTP/1.1
+    automatic,  ///< HTTP/2 where TLS negotiates it, else HTTP/1.1
     http_1_0,
     http_1_1,
     http_2,                  ///< like automatic, on plain connections with an upgrade
@@ -43,7 +43,8 @@ enum class TlsVersion : std::uint8_t { automatic, v1_0, v1_1, v1_2, v1_3 };
 /// A new attempt after an answer or an error that says "later". Off by default (attempts = 1).
 struct RetryPolicy {
     unsigned attempts = 3;  ///< in all
-    std::chrono::milliseconds backoff{100};     ///< doubles each time; the wait is drawn between 0 and it (full jitter)
+    std::chrono::milliseconds backoff{
+        100};  ///< doubles each time; the wait is drawn between 0 and it (full jitter)
     std::chrono::milliseconds max_backoff{10'000};  ///< also caps Retry-After
     std::vector<int> statuses{429, 502, 503, 504};
     bool connect_failures = true;
@@ -61,12 +62,14 @@ struct Progress {
 template <class Self>
 class RINGLET_API Settings {
   public:
-    /// Sets a header field, replacing one of that name. Errc::invalid_argument for CR, LF, NUL or an invalid name.
+    /// Sets a header field, replacing one of that name. Errc::invalid_argument for CR, LF, NUL or an invalid
+    /// name.
     Self& header(std::string_view name, std::string_view value);
     /// Appends a header field.
     Self& add_header(std::string_view name, std::string_view value);
 
-    /// The one deadline of a request: queueing, connect, redirects, replays, body; not the caller's own pauses.
+    /// The one deadline of a request: queueing, connect, redirects, replays, body; not the caller's own
+    /// pauses.
     Self& timeout(Duration d);
     /// For each connection's set-up: resolve, connect, TLS.
     Self& connect_timeout(Duration d);
@@ -84,8 +87,9 @@ class RINGLET_API Settings {
     Self& digest_auth(std::string_view user, std::string_view password);
     Self& bearer(std::string_view token);
 
-    /// "http://host:port", "https://", "socks5://", "socks5h://", with user:password@ where needed. "" : none, whatever the
-    /// environment says. Default: libcurl's environment variables (http_proxy, https_proxy, all_proxy, no_proxy).
+    /// "http://host:port", "https://", "socks5://", "socks5h://", with user:password@ where needed. "" :
+    /// none, whatever the environment says. Default: libcurl's environment variables (http_proxy,
+    /// https_proxy, all_proxy, no_proxy).
     Self& proxy(std::string_view url);
     /// Connects to that socket instead of the URL's host.
     Self& unix_socket(const std::filesystem::path& path);
@@ -106,7 +110,8 @@ class RINGLET_API Settings {
     /// OpenSSL's cipher list (up to TLS 1.2).
     Self& tls_ciphers(std::string_view ciphers);
 
-    /// Content codings asked for and decoded. Default: all that this libcurl has; std::nullopt: nothing is asked for or decoded.
+    /// Content codings asked for and decoded. Default: all that this libcurl has; std::nullopt: nothing is
+    /// asked for or decoded.
     Self& accept_encoding(std::optional<std::string_view> codings);
     /// Errc::too_large beyond this many decoded body bytes.
     Self& max_body_size(Limit bytes);

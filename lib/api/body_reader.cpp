@@ -31,7 +31,8 @@ class LockedBody {
 
 class BodyBuf final : public std::streambuf {
   public:
-    explicit BodyBuf(std::shared_ptr<detail::Exchange> exchange) : body_(std::move(exchange)), bytes_(piece_size) {}
+    explicit BodyBuf(std::shared_ptr<detail::Exchange> exchange)
+        : body_(std::move(exchange)), bytes_(piece_size) {}
 
   protected:
     int_type underflow() override {
@@ -79,7 +80,8 @@ BodyStream::BodyStream(std::shared_ptr<detail::Exchange> exchange)
     rdbuf(buffer_.get());
 }
 
-BodyStream::BodyStream(BodyStream&& other) noexcept : std::istream(nullptr), buffer_(std::move(other.buffer_)) {
+BodyStream::BodyStream(BodyStream&& other) noexcept
+    : std::istream(nullptr), buffer_(std::move(other.buffer_)) {
     std::istream::move(other);
     set_rdbuf(buffer_.get());
 }

@@ -16,8 +16,8 @@ using detail::CacheSettings;
 
 namespace {
 
-/// What all copies of a ConnectionCache share. Leases own the cache itself, so that it outlives its handles; the last handle
-/// only abandons it.
+/// What all copies of a ConnectionCache share. Leases own the cache itself, so that it outlives its handles;
+/// the last handle only abandons it.
 std::shared_ptr<Cache> handle_on(std::shared_ptr<Cache> cache) {
     Cache* const raw = cache.get();
     return {raw, [owner = std::move(cache)](Cache*) { owner->abandon(); }};
@@ -29,27 +29,41 @@ ConnectionCache::ConnectionCache() : ConnectionCache(Cache::create({})) {}
 
 ConnectionCache::ConnectionCache(std::shared_ptr<Cache> cache) : cache_(handle_on(std::move(cache))) {}
 
-ConnectionCache::Builder ConnectionCache::builder() { return {}; }
+ConnectionCache::Builder ConnectionCache::builder() {
+    return {};
+}
 
-CacheStats ConnectionCache::stats() const { return cache_->stats(); }
+CacheStats ConnectionCache::stats() const {
+    return cache_->stats();
+}
 
-std::vector<ConnectionInfo> ConnectionCache::connections() const { return cache_->connections(); }
+std::vector<ConnectionInfo> ConnectionCache::connections() const {
+    return cache_->connections();
+}
 
 Explanation ConnectionCache::explain(const Request& request) const {
     return cache_->explain(detail::lane_key_of(request));
 }
 
-std::size_t ConnectionCache::prewarm(std::string_view url, std::size_t n) { return detail::prewarm(cache_, url, n); }
+std::size_t ConnectionCache::prewarm(std::string_view url, std::size_t n) {
+    return detail::prewarm(cache_, url, n);
+}
 
-std::size_t ConnectionCache::close_idle() { return cache_->close_idle({}); }
+std::size_t ConnectionCache::close_idle() {
+    return cache_->close_idle({});
+}
 
-std::size_t ConnectionCache::close_idle(Duration idle_for) { return cache_->close_idle(idle_for); }
+std::size_t ConnectionCache::close_idle(Duration idle_for) {
+    return cache_->close_idle(idle_for);
+}
 
 std::size_t ConnectionCache::evict(std::string_view origin) {
     return cache_->evict(detail::normalise_origin(origin));
 }
 
-void ConnectionCache::shutdown(Duration grace) { cache_->shutdown(grace); }
+void ConnectionCache::shutdown(Duration grace) {
+    cache_->shutdown(grace);
+}
 
 // --- Builder
 

@@ -7,8 +7,8 @@
 
 namespace ringlet::detail {
 
-/// What `call` returns, or a default value with `ec` set for an Error. Other exceptions (std::bad_alloc, a callback's own)
-/// pass.
+/// What `call` returns, or a default value with `ec` set for an Error. Other exceptions (std::bad_alloc, a
+/// callback's own) pass.
 template <class F>
 auto with_error_code(std::error_code& ec, F call) -> decltype(call()) {
     ec.clear();

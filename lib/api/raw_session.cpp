@@ -53,7 +53,8 @@ void SessionState::perform() {
     }
     if (call.url.empty()) throw Error(Errc::invalid_argument, "perform: CURLOPT_URL is not set");
     // As libcurl does: a URL without a scheme is http.
-    const auto full = call.url.find("://") == std::string::npos && base_url_.empty() ? "http://" + call.url : call.url;
+    const auto full =
+        call.url.find("://") == std::string::npos && base_url_.empty() ? "http://" + call.url : call.url;
     const auto url = base_url_.empty() ? Url::parse(full) : Url::parse(full, base_url_);
     if (raw_->keeps_cookies() && !raw_cookies_) raw_cookies_ = std::make_unique<CookieJar>();
     options_lent_ = raw_lent_ = true;

@@ -10,7 +10,8 @@
 
 namespace ringlet::inline v1 {
 
-Request::Request(std::string_view method, std::string_view url) : data_(std::make_unique<detail::RequestData>()) {
+Request::Request(std::string_view method, std::string_view url)
+    : data_(std::make_unique<detail::RequestData>()) {
     if (!detail::is_token(method)) {
         throw Error(Errc::invalid_argument, "method \"" + detail::printable(method) + "\" is not a token");
     }
@@ -22,9 +23,15 @@ Request::Request(std::string_view method, std::string_view url) : data_(std::mak
     data_->url = url;
 }
 
-Request Request::post(std::string_view url, Body body) { return std::move(post(url).body(std::move(body))); }
-Request Request::put(std::string_view url, Body body) { return std::move(put(url).body(std::move(body))); }
-Request Request::patch(std::string_view url, Body body) { return std::move(patch(url).body(std::move(body))); }
+Request Request::post(std::string_view url, Body body) {
+    return std::move(post(url).body(std::move(body)));
+}
+Request Request::put(std::string_view url, Body body) {
+    return std::move(put(url).body(std::move(body)));
+}
+Request Request::patch(std::string_view url, Body body) {
+    return std::move(patch(url).body(std::move(body)));
+}
 
 Request::Request(const Request& other) : data_(std::make_unique<detail::RequestData>(*other.data_)) {}
 Request::Request(Request&&) noexcept = default;
@@ -56,10 +63,18 @@ Request& Request::body(Body body) {
     return *this;
 }
 
-Request& Request::form(const Form& fields) { return body(Body::form(fields)); }
-Request& Request::multipart(Multipart parts) { return body(Body::multipart(std::move(parts))); }
+Request& Request::form(const Form& fields) {
+    return body(Body::form(fields));
+}
+Request& Request::multipart(Multipart parts) {
+    return body(Body::multipart(std::move(parts)));
+}
 
-const std::string& Request::method() const noexcept { return data_->method; }
-const std::string& Request::url() const noexcept { return data_->url; }
+const std::string& Request::method() const noexcept {
+    return data_->method;
+}
+const std::string& Request::url() const noexcept {
+    return data_->url;
+}
 
 }  // namespace ringlet::inline v1

@@ -15,7 +15,9 @@ using detail::with_error_code;
 
 const Headers no_headers;
 
-void append_text(void* to, const char* data, std::size_t size) { static_cast<std::string*>(to)->append(data, size); }
+void append_text(void* to, const char* data, std::size_t size) {
+    static_cast<std::string*>(to)->append(data, size);
+}
 
 void append_bytes(void* to, const char* data, std::size_t size) {
     auto& bytes = *static_cast<std::vector<std::byte>*>(to);
@@ -33,11 +35,16 @@ std::size_t expected_size(const detail::Exchange& exchange) {
 
 std::string_view to_string(BodyState state) noexcept {
     switch (state) {
-        case BodyState::unread: return "unread";
-        case BodyState::partially_read: return "partially_read";
-        case BodyState::complete: return "complete";
-        case BodyState::abandoned: return "abandoned";
-        case BodyState::failed: return "failed";
+        case BodyState::unread:
+            return "unread";
+        case BodyState::partially_read:
+            return "partially_read";
+        case BodyState::complete:
+            return "complete";
+        case BodyState::abandoned:
+            return "abandoned";
+        case BodyState::failed:
+            return "failed";
     }
     return "unknown";
 }
@@ -62,11 +69,21 @@ Response::~Response() {
     if (exchange_) exchange_->remove_handle();
 }
 
-int Response::status() const noexcept { return exchange_ ? exchange_->head().status() : 0; }
-std::string_view Response::reason() const noexcept { return exchange_ ? exchange_->head().reason() : std::string_view{}; }
-Protocol Response::version() const noexcept { return exchange_ ? exchange_->protocol() : Protocol::unknown; }
-std::string Response::url() const { return exchange_ ? exchange_->url() : std::string{}; }
-const Headers& Response::headers() const { return exchange_ ? exchange_->head().headers() : no_headers; }
+int Response::status() const noexcept {
+    return exchange_ ? exchange_->head().status() : 0;
+}
+std::string_view Response::reason() const noexcept {
+    return exchange_ ? exchange_->head().reason() : std::string_view{};
+}
+Protocol Response::version() const noexcept {
+    return exchange_ ? exchange_->protocol() : Protocol::unknown;
+}
+std::string Response::url() const {
+    return exchange_ ? exchange_->url() : std::string{};
+}
+const Headers& Response::headers() const {
+    return exchange_ ? exchange_->head().headers() : no_headers;
+}
 
 const Headers& Response::trailers() const {
     return exchange_ && body_state() == BodyState::complete ? exchange_->head().trailers() : no_headers;
@@ -76,10 +93,16 @@ std::optional<std::uint64_t> Response::content_length() const {
     return exchange_ ? exchange_->head().content_length() : std::nullopt;
 }
 
-BodyState Response::body_state() const noexcept { return exchange_ ? exchange_->state() : BodyState::complete; }
-bool Response::locked() const noexcept { return exchange_ && exchange_->locked(); }
+BodyState Response::body_state() const noexcept {
+    return exchange_ ? exchange_->state() : BodyState::complete;
+}
+bool Response::locked() const noexcept {
+    return exchange_ && exchange_->locked();
+}
 
-std::size_t Response::read(std::span<std::byte> buffer) { return exchange_ ? exchange_->read(buffer) : 0; }
+std::size_t Response::read(std::span<std::byte> buffer) {
+    return exchange_ ? exchange_->read(buffer) : 0;
+}
 
 std::string Response::text() {
     std::string text;
@@ -113,8 +136,12 @@ BodyStream Response::stream() {
     return BodyStream(exchange_);
 }
 
-Disposition Response::consume() { return consume(DrainLimits{}); }
-Disposition Response::consume(DrainLimits limits) { return exchange_ ? exchange_->consume(limits) : Disposition{}; }
+Disposition Response::consume() {
+    return consume(DrainLimits{});
+}
+Disposition Response::consume(DrainLimits limits) {
+    return exchange_ ? exchange_->consume(limits) : Disposition{};
+}
 
 void Response::abort() {
     if (exchange_) exchange_->abort();
@@ -124,11 +151,21 @@ std::optional<Disposition> Response::disposition() const noexcept {
     return exchange_ ? exchange_->disposition() : std::nullopt;
 }
 
-bool Response::reused() const noexcept { return exchange_ && exchange_->reused(); }
-std::uint64_t Response::connection_id() const noexcept { return exchange_ ? exchange_->connection_id() : 0; }
-std::string Response::local_address() const { return exchange_ ? exchange_->local_address() : std::string{}; }
-std::string Response::remote_address() const { return exchange_ ? exchange_->remote_address() : std::string{}; }
-Timings Response::timings() const noexcept { return exchange_ ? exchange_->timings() : Timings{}; }
+bool Response::reused() const noexcept {
+    return exchange_ && exchange_->reused();
+}
+std::uint64_t Response::connection_id() const noexcept {
+    return exchange_ ? exchange_->connection_id() : 0;
+}
+std::string Response::local_address() const {
+    return exchange_ ? exchange_->local_address() : std::string{};
+}
+std::string Response::remote_address() const {
+    return exchange_ ? exchange_->remote_address() : std::string{};
+}
+Timings Response::timings() const noexcept {
+    return exchange_ ? exchange_->timings() : Timings{};
+}
 
 std::size_t Response::read(std::span<std::byte> buffer, std::error_code& ec) {
     return with_error_code(ec, [&] { return read(buffer); });

@@ -12,8 +12,9 @@ class Sending {
   public:
     explicit Sending(std::atomic<bool>& flag) : flag_(flag) {
         if (flag_.exchange(true, std::memory_order_acquire)) {
-            throw Error(Errc::session_busy,
-                        "session busy: another thread is sending a request on it; use a session for each thread");
+            throw Error(
+                Errc::session_busy,
+                "session busy: another thread is sending a request on it; use a session for each thread");
         }
     }
     ~Sending() { flag_.store(false, std::memory_order_release); }

@@ -42,23 +42,35 @@ Session& Session::reset() {
     return *this;
 }
 
-void Session::perform() { state_->perform(); }
+void Session::perform() {
+    state_->perform();
+}
 void Session::perform(std::error_code& ec) {
     with_error_code(ec, [&] { state_->perform(); });
 }
 
-raw::Info Session::get_raw(CURLINFO what) const { return state_->info().get(what); }
+raw::Info Session::get_raw(CURLINFO what) const {
+    return state_->info().get(what);
+}
 
-ConnectionCache Session::cache() const { return state_->cache(); }
+ConnectionCache Session::cache() const {
+    return state_->cache();
+}
 
 Response Session::send(const Request& request) {
     const auto& data = Access::data(request);
     return Access::response(state_->send(data.method, data.url, data.body, &data.options));
 }
 
-Response Session::get(std::string_view url) { return Access::response(state_->send("GET", url, {}, nullptr)); }
-Response Session::head(std::string_view url) { return Access::response(state_->send("HEAD", url, {}, nullptr)); }
-Response Session::options(std::string_view url) { return Access::response(state_->send("OPTIONS", url, {}, nullptr)); }
+Response Session::get(std::string_view url) {
+    return Access::response(state_->send("GET", url, {}, nullptr));
+}
+Response Session::head(std::string_view url) {
+    return Access::response(state_->send("HEAD", url, {}, nullptr));
+}
+Response Session::options(std::string_view url) {
+    return Access::response(state_->send("OPTIONS", url, {}, nullptr));
+}
 Response Session::post(std::string_view url, Body body) {
     return Access::response(state_->send("POST", url, body, nullptr));
 }

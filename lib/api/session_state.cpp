@@ -18,7 +18,10 @@ std::uint64_t next_number() {
 }  // namespace
 
 SessionState::SessionState(ConnectionCache cache)
-    : cache_(std::move(cache)), core_(Access::cache(cache_)), options_(std::make_shared<Options>()), number_(next_number()) {
+    : cache_(std::move(cache)),
+      core_(Access::cache(cache_)),
+      options_(std::make_shared<Options>()),
+      number_(next_number()) {
     ensure_curl();
 }
 
@@ -44,8 +47,9 @@ void SessionState::set_cookies(bool on) {
 
 void SessionState::require_idle() const {
     if (exchange_ && !exchange_->finished()) {
-        throw Error(Errc::session_busy, "session busy: its previous response (" + exchange_->describe() +
-                                            ") is unfinished; consume() or abort() it, or use another Session");
+        throw Error(Errc::session_busy,
+                    "session busy: its previous response (" + exchange_->describe() +
+                        ") is unfinished; consume() or abort() it, or use another Session");
     }
 }
 

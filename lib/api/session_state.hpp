@@ -17,7 +17,8 @@
 
 namespace ringlet::detail {
 
-/// A record of settings, and the exchange it uses again. One thread at a time; a second one is noticed and refused.
+/// A record of settings, and the exchange it uses again. One thread at a time; a second one is noticed and
+/// refused.
 class SessionState {
   public:
     explicit SessionState(ConnectionCache cache);
@@ -28,7 +29,8 @@ class SessionState {
     void set_cookies(bool on);
 
     /// Sends; `over` are a request's own settings, null when it has none.
-    std::shared_ptr<Exchange> send(std::string_view method, std::string_view url, const Body& body, const Options* over);
+    std::shared_ptr<Exchange> send(std::string_view method, std::string_view url, const Body& body,
+                                   const Options* over);
     const ConnectionCache& cache() const noexcept { return cache_; }
 
     // --- raw curl: see Session
@@ -53,7 +55,7 @@ class SessionState {
     std::shared_ptr<CookieJar> cookies_;
     std::shared_ptr<RawOptions> raw_;
     bool raw_lent_ = false;  // a request or a lane holds them
-    std::uint64_t number_;  // unique in the process
+    std::uint64_t number_;   // unique in the process
     std::unique_ptr<CookieJar> raw_cookies_;
     InfoSnapshot info_;
     Url base_url_;

@@ -1,10 +1,10 @@
 #include "ringlet/settings.hpp"
 
 #include "api/access.hpp"
+#include "api/session_state.hpp"
 #include "ringlet/error.hpp"
 #include "ringlet/request.hpp"
 #include "ringlet/session.hpp"
-#include "api/session_state.hpp"
 #include "value/options.hpp"
 
 #include <string>

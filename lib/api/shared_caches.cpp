@@ -18,9 +18,9 @@ namespace {
 
 /// By a name: "" is the process-wide one, the others have their origin.
 ///
-/// Never destroyed, since static objects may use these caches in their destructors. But while the program exits, as long as
-/// libcurl, its TLS library and spdlog are still there, their connections are closed properly and their watching threads
-/// end; from then on they keep nothing idle.
+/// Never destroyed, since static objects may use these caches in their destructors. But while the program
+/// exits, as long as libcurl, its TLS library and spdlog are still there, their connections are closed
+/// properly and their watching threads end; from then on they keep nothing idle.
 class SharedCaches {
   public:
     static SharedCaches& instance() {
@@ -35,7 +35,8 @@ class SharedCaches {
     }
     /// What is known by that name from now on: another thread may have been first.
     ConnectionCache add(const std::string& name, const ConnectionCache& cache) {
-        // Only now that a cache has been made: exit goes backwards, and this must come before the end of what it needs.
+        // Only now that a cache has been made: exit goes backwards, and this must come before the end of what
+        // it needs.
         static const int registered = std::atexit([] { instance().abandon_all(); });
         (void)registered;
         const detail::Lock lock(mutex_);

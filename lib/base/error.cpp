@@ -64,7 +64,9 @@ const std::error_category& ringlet_category() noexcept {
     return category;
 }
 
-std::error_code make_error_code(Errc code) noexcept { return {static_cast<int>(code), ringlet_category()}; }
+std::error_code make_error_code(Errc code) noexcept {
+    return {static_cast<int>(code), ringlet_category()};
+}
 
 std::string_view to_string(Errc code) noexcept {
     const auto* entry = find(static_cast<int>(code));
@@ -73,15 +75,24 @@ std::string_view to_string(Errc code) noexcept {
 
 std::string_view to_string(Phase phase) noexcept {
     switch (phase) {
-        case Phase::none: return "none";
-        case Phase::acquire: return "acquire";
-        case Phase::resolve: return "resolve";
-        case Phase::connect: return "connect";
-        case Phase::tls: return "tls";
-        case Phase::send: return "send";
-        case Phase::head: return "head";
-        case Phase::body: return "body";
-        case Phase::drain: return "drain";
+        case Phase::none:
+            return "none";
+        case Phase::acquire:
+            return "acquire";
+        case Phase::resolve:
+            return "resolve";
+        case Phase::connect:
+            return "connect";
+        case Phase::tls:
+            return "tls";
+        case Phase::send:
+            return "send";
+        case Phase::head:
+            return "head";
+        case Phase::body:
+            return "body";
+        case Phase::drain:
+            return "drain";
     }
     return "unknown";
 }
@@ -93,7 +104,9 @@ Error::Error(Errc code, const std::string& message, ErrorDetails details)
       data_(std::make_shared<const Data>(Data{message, std::move(details)})) {}
 
 // std::system_error would add the code's own text to a message that has said it already.
-const char* Error::what() const noexcept { return data_->message.c_str(); }
+const char* Error::what() const noexcept {
+    return data_->message.c_str();
+}
 
 Error::~Error() = default;
 

@@ -7,9 +7,11 @@
 
 namespace ringlet::detail {
 
-// resolve() makes spdlog's registry, if nothing has: whatever holds a Log was then made after the registry, and static
-// objects are destroyed before it.
-Log::Log(std::shared_ptr<spdlog::logger> logger) : configured_(std::move(logger)) { refresh(); }
+// resolve() makes spdlog's registry, if nothing has: whatever holds a Log was then made after the registry,
+// and static objects are destroyed before it.
+Log::Log(std::shared_ptr<spdlog::logger> logger) : configured_(std::move(logger)) {
+    refresh();
+}
 
 Log::~Log() = default;
 

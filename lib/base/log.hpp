@@ -13,9 +13,9 @@ namespace ringlet::detail {
 
 /// Thread-safe. Never throws: a sink that does is ignored. Messages arrive formatted and redacted.
 ///
-/// A logger of the program's registry may be registered, replaced or dropped at any time, and is gone once spdlog has been
-/// shut down: it is looked up for each line and never kept. Only whether debug lines are wanted is remembered, from one
-/// refresh() to the next.
+/// A logger of the program's registry may be registered, replaced or dropped at any time, and is gone once
+/// spdlog has been shut down: it is looked up for each line and never kept. Only whether debug lines are
+/// wanted is remembered, from one refresh() to the next.
 class Log {
   public:
     /// nullptr: spdlog's "ringlet" logger if registered, else one of that name on the default logger's sinks.

@@ -24,7 +24,8 @@ Lease Cache::acquire(const LaneKey& key, const AcquireLimits& limits) {
     waiter.since = Clock::now();
     waiter.counts = !limits.prewarm;
     if (limits.stop.stop_requested()) fail_acquire(Errc::cancelled, "stopped before it had a connection");
-    if (limits.deadline <= waiter.since) fail_acquire(Errc::timeout, "the deadline passed before it had a connection");
+    if (limits.deadline <= waiter.since)
+        fail_acquire(Errc::timeout, "the deadline passed before it had a connection");
 
     Turn turn = ask(key, limits, waiter);
     if (turn.kind == Answer::Kind::wait || turn.kind == Answer::Kind::evict_then_open) {
@@ -81,19 +82,24 @@ Cache::Turn Cache::ask_locked(const Want& want, Waiter& waiter) {
     const Answer answer = policy_.acquire(want, waiter.since);
     if (waiter.counts && answer.lane != no_id<LaneId>) ++totals_.requests;
     switch (answer.kind) {
-        case Answer::Kind::reuse: keys_.release(want.key); return lend_locked(answer.lane);
-        case Answer::Kind::open: return open_locked(answer.lane, want.key);
-        case Answer::Kind::refuse: return {};
+        case Answer::Kind::reuse:
+            keys_.release(want.key);
+            return lend_locked(answer.lane);
+        case Answer::Kind::open:
+            return open_locked(answer.lane, want.key);
+        case Answer::Kind::refuse:
+            return {};
         case Answer::Kind::evict_then_open:
-        case Answer::Kind::wait: return queue_locked(answer, waiter);
+        case Answer::Kind::wait:
+            return queue_locked(answer, waiter);
     }
     return {};
 }
 
 void Cache::define_origin_locked(OriginId origin, std::string_view name) {
     const auto own = settings_.host_limits.find(std::string(name));
-    policy_.define_origin(origin, own == settings_.host_limits.end() ? std::nullopt
-                                                                     : std::optional(own->second.value()));
+    policy_.define_origin(
+        origin, own == settings_.host_limits.end() ? std::nullopt : std::optional(own->second.value()));
 }
 
 Cache::Turn Cache::lend_locked(LaneId slot) {
@@ -150,7 +156,8 @@ Cache::Turn Cache::replace_dead(const Turn& turn, CloseReason why) {
     carry_out(std::move(doomed));
     if (answer.kind == Answer::Kind::reuse) return next;
     const Lock lock(mutex_);
-    return {Answer::Kind::open, answer.lane, nullptr, entries_[index_of(answer.lane)].id, false, share_.get()};
+    return {Answer::Kind::open, answer.lane, nullptr, entries_[index_of(answer.lane)].id, false,
+            share_.get()};
 }
 
 Lease Cache::open_lane(const Turn& turn, const LaneKey& key) {

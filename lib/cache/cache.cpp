@@ -6,7 +6,9 @@
 namespace ringlet::detail {
 namespace {
 
-std::chrono::seconds whole_seconds(Duration d) { return std::chrono::ceil<std::chrono::seconds>(d.value()); }
+std::chrono::seconds whole_seconds(Duration d) {
+    return std::chrono::ceil<std::chrono::seconds>(d.value());
+}
 
 LaneSettings lane_settings_of(const CacheSettings& settings) {
     LaneSettings lane;
@@ -14,7 +16,8 @@ LaneSettings lane_settings_of(const CacheSettings& settings) {
         lane.tcp_keepalive_idle = whole_seconds(settings.tcp_keepalive_idle);
         lane.tcp_keepalive_interval = whole_seconds(settings.tcp_keepalive_interval);
     }
-    constexpr std::chrono::seconds longest(std::numeric_limits<int>::max());  // libcurl: an int; -1 is for ever
+    constexpr std::chrono::seconds longest(
+        std::numeric_limits<int>::max());  // libcurl: an int; -1 is for ever
     const bool for_ever = settings.dns_ttl.is_unlimited() || settings.dns_ttl > Duration(longest);
     lane.dns_ttl_seconds = for_ever ? -1 : static_cast<long>(whole_seconds(settings.dns_ttl).count());
     for (const auto& entry : settings.resolve) {
@@ -53,6 +56,8 @@ Cache::Cache(CacheSettings settings)
       generation_(fork_generation()) {}
 
 // Nobody else has the cache any more: no lease, no waiter, no handle.
-Cache::~Cache() { abandon(); }
+Cache::~Cache() {
+    abandon();
+}
 
 }  // namespace ringlet::detail

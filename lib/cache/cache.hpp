@@ -38,23 +38,25 @@ using Clock = std::chrono::steady_clock;
 
 /// How acquire() may go about it. The cache's own acquire_timeout is applied by the cache.
 struct AcquireLimits {
-    Clock::time_point deadline = Clock::time_point::max();  // the request's own: Errc::timeout when it ends the wait
-    std::stop_token stop;                                   // Errc::cancelled
-    bool fresh = false;    // a new connection, never an idle one (a replay)
-    bool prewarm = false;  // fresh, for no request: it neither waits (Errc::acquire_timeout) nor evicts, and is not counted
+    Clock::time_point deadline =
+        Clock::time_point::max();  // the request's own: Errc::timeout when it ends the wait
+    std::stop_token stop;          // Errc::cancelled
+    bool fresh = false;            // a new connection, never an idle one (a replay)
+    bool prewarm = false;  // fresh, for no request: it neither waits (Errc::acquire_timeout) nor evicts, and
+                           // is not counted
 };
 
 /// What a request's end says of its lane.
 struct Verdict {
-    CloseReason close = CloseReason::none;  // none: keep it if the policy agrees
+    CloseReason close = CloseReason::none;                  // none: keep it if the policy agrees
     std::optional<std::chrono::seconds> keep_alive_hint{};  // Keep-Alive: timeout=N
     bool served = true;  // false: the connection carried no request (prewarm)
 };
 
 /// Thread-safe. Held by shared_ptr: a lease keeps it alive, so the cache outlives its lanes.
 ///
-/// Every step has the same shape: under the mutex ask the policy, and take out what it orders closed; after it close, log and
-/// notify. Nothing that can block or call the user happens under the mutex.
+/// Every step has the same shape: under the mutex ask the policy, and take out what it orders closed; after
+/// it close, log and notify. Nothing that can block or call the user happens under the mutex.
 class Cache : public std::enable_shared_from_this<Cache> {
   public:
     /// Settings have been validated.
@@ -66,14 +68,16 @@ class Cache : public std::enable_shared_from_this<Cache> {
     const CacheSettings& settings() const noexcept { return settings_; }
     Log& log() noexcept { return log_; }
 
-    /// Lends an idle lane that passed its check, or a new one; waits for a slot in turn. Throws Error: acquire_timeout,
-    /// timeout, cancelled, cache_closed; phase acquire. The server is not contacted by it.
+    /// Lends an idle lane that passed its check, or a new one; waits for a slot in turn. Throws Error:
+    /// acquire_timeout, timeout, cancelled, cache_closed; phase acquire. The server is not contacted by it.
     Lease acquire(const LaneKey& key, const AcquireLimits& limits = {});
-    /// The lane's connection is established: connecting -> leased; counts and tells of `opened`. Once for each new lane
-    /// (a lane whose connection is replaced inside libcurl says so again: closed with peer_closed, then opened).
+    /// The lane's connection is established: connecting -> leased; counts and tells of `opened`. Once for
+    /// each new lane (a lane whose connection is replaced inside libcurl says so again: closed with
+    /// peer_closed, then opened).
     void connected(Lease& lease) noexcept;
     void reconnected(Lease& lease, CloseReason why) noexcept;
-    /// Ends the loan. What became of the lane: none (it is kept idle or was handed to a waiter) or why it was closed.
+    /// Ends the loan. What became of the lane: none (it is kept idle or was handed to a waiter) or why it was
+    /// closed.
     CloseReason release(Lease&& lease, const Verdict& verdict) noexcept;
     /// Counts and tells of a replay / of a response dropped unread.
     void count_replay(const Lease& lease) noexcept;
@@ -82,10 +86,10 @@ class Cache : public std::enable_shared_from_this<Cache> {
     CacheStats stats() const;
     std::vector<ConnectionInfo> connections() const;
     Explanation explain(const LaneKey& key) const;
-    std::size_t close_idle(Duration idle_for);     // zero: all, and leased ones when they come back
-    std::size_t evict(std::string_view origin);    // normalised
-    /// See ConnectionCache::shutdown(). Waits for leases in flight; those that are left when the grace is over are
-    /// interrupted (Lane::interrupt()) and given a second to come back.
+    std::size_t close_idle(Duration idle_for);   // zero: all, and leased ones when they come back
+    std::size_t evict(std::string_view origin);  // normalised
+    /// See ConnectionCache::shutdown(). Waits for leases in flight; those that are left when the grace is
+    /// over are interrupted (Lane::interrupt()) and given a second to come back.
     void shutdown(Duration grace);
     bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
     /// Set when shutdown()'s grace is over.
@@ -100,9 +104,10 @@ class Cache : public std::enable_shared_from_this<Cache> {
     struct Waiter;
     struct Waker;
     struct Entry {
-        std::uint64_t id = 0;     // of the connection; set with the policy's decision to open it
-        std::uint64_t epoch = 0;  // counts loans, and never falls: tells the janitor's view of a lane from a later one
-        KeyId key = no_id<KeyId>;  // held in keys_
+        std::uint64_t id = 0;  // of the connection; set with the policy's decision to open it
+        std::uint64_t epoch =
+            0;  // counts loans, and never falls: tells the janitor's view of a lane from a later one
+        KeyId key = no_id<KeyId>;          // held in keys_
         std::unique_ptr<CachedLane> held;  // null: being made, or closed
     };
     /// What acquire() has got so far.
@@ -156,7 +161,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void deliver_grants_locked() noexcept RINGLET_REQUIRES(mutex_);
     // crowd.cpp
     Crowd crowd_locked(KeyId key) const RINGLET_REQUIRES(mutex_);
-    [[noreturn]] void refuse(Errc code, const LaneKey& key, std::chrono::nanoseconds waited, const Crowd& crowd) const;
+    [[noreturn]] void refuse(Errc code, const LaneKey& key, std::chrono::nanoseconds waited,
+                             const Crowd& crowd) const;
 
     // lend.cpp
     bool note_connected(const Lease& lease, CloseReason old_one) noexcept;
@@ -170,7 +176,9 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void report_closed_locked(const Closed& closed) noexcept RINGLET_REQUIRES(mutex_);
     void count_closed_locked(CloseReason why) noexcept RINGLET_REQUIRES(mutex_);
     // shutdown.cpp
-    bool quiet_locked() const RINGLET_REQUIRES(mutex_) { return policy_.open() == 0 && policy_.waiting() == 0; }
+    bool quiet_locked() const RINGLET_REQUIRES(mutex_) {
+        return policy_.open() == 0 && policy_.waiting() == 0;
+    }
     bool wait_quiet(Instant until) RINGLET_EXCLUDES(mutex_);
     void interrupt_all() RINGLET_EXCLUDES(mutex_);
     // snapshot.cpp, explain.cpp
@@ -180,7 +188,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // watch.cpp: the last two are for the janitor
     void watch_idle_locked(LaneId slot) noexcept RINGLET_REQUIRES(mutex_);
     bool start_janitor_locked() noexcept RINGLET_REQUIRES(mutex_);
-    Round idle_round(std::vector<Watched>& watched, Instant now, std::chrono::nanoseconds young) RINGLET_EXCLUDES(mutex_);
+    Round idle_round(std::vector<Watched>& watched, Instant now, std::chrono::nanoseconds young)
+        RINGLET_EXCLUDES(mutex_);
     void lanes_ready(std::span<const Watched> ready) noexcept RINGLET_EXCLUDES(mutex_);
     // inherited.cpp
     /// After each taking of the mutex: a forked child begins with an empty cache.
@@ -198,24 +207,26 @@ class Cache : public std::enable_shared_from_this<Cache> {
     LaneSettings lane_settings_;
 
     mutable Mutex mutex_;
-    std::unique_ptr<Share> share_ RINGLET_GUARDED_BY(mutex_);          // another one in a forked child
+    std::unique_ptr<Share> share_ RINGLET_GUARDED_BY(mutex_);  // another one in a forked child
     Policy policy_ RINGLET_GUARDED_BY(mutex_);
     KeyTable keys_ RINGLET_GUARDED_BY(mutex_);
-    std::vector<Entry> entries_ RINGLET_GUARDED_BY(mutex_);            // by LaneId
-    std::vector<Waiter*> waiters_ RINGLET_GUARDED_BY(mutex_);          // by Ticket; on the stacks of their threads
-    std::size_t blocked_ RINGLET_GUARDED_BY(mutex_) = 0;               // waiters that sleep
-    CacheStats totals_ RINGLET_GUARDED_BY(mutex_);                     // only the counters since the start
+    std::vector<Entry> entries_ RINGLET_GUARDED_BY(mutex_);    // by LaneId
+    std::vector<Waiter*> waiters_ RINGLET_GUARDED_BY(mutex_);  // by Ticket; on the stacks of their threads
+    std::size_t blocked_ RINGLET_GUARDED_BY(mutex_) = 0;       // waiters that sleep
+    CacheStats totals_ RINGLET_GUARDED_BY(mutex_);             // only the counters since the start
     std::minstd_rand random_ RINGLET_GUARDED_BY(mutex_);
-    std::unique_ptr<std::condition_variable> quiet_ RINGLET_GUARDED_BY(mutex_);  // once closed_: something has ended
-    std::atomic<bool> closed_{false};                                  // written under mutex_; once true stays true
-    bool interrupting_ RINGLET_GUARDED_BY(mutex_) = false;             // once true stays true: the grace is over
+    std::unique_ptr<std::condition_variable> quiet_
+        RINGLET_GUARDED_BY(mutex_);                         // once closed_: something has ended
+    std::atomic<bool> closed_{false};                       // written under mutex_; once true stays true
+    bool interrupting_ RINGLET_GUARDED_BY(mutex_) = false;  // once true stays true: the grace is over
     std::stop_source stopping_;
     std::unique_ptr<Janitor> janitor_ RINGLET_GUARDED_BY(mutex_);
-    bool janitor_told_ RINGLET_GUARDED_BY(mutex_) = false;             // it will look again without being told
-    Instant next_janitor_ RINGLET_GUARDED_BY(mutex_){};                // starting one failed: not before this
+    bool janitor_told_ RINGLET_GUARDED_BY(mutex_) = false;  // it will look again without being told
+    Instant next_janitor_ RINGLET_GUARDED_BY(mutex_){};     // starting one failed: not before this
 
-    std::uint64_t generation_ RINGLET_GUARDED_BY(mutex_);              // of fork(), that all of this belongs to
-    /// Of the parent process, in a child: lent when it forked. They are kept until their leases come back, if ever.
+    std::uint64_t generation_ RINGLET_GUARDED_BY(mutex_);  // of fork(), that all of this belongs to
+    /// Of the parent process, in a child: lent when it forked. They are kept until their leases come back, if
+    /// ever.
     std::vector<std::unique_ptr<CachedLane>> inherited_ RINGLET_GUARDED_BY(mutex_);
 
     ForkGuard fork_guard_{mutex_};

@@ -12,8 +12,8 @@
 
 namespace ringlet::detail {
 
-/// Everything but `lane` is guarded by the cache's mutex until it is doomed. The lane itself belongs to whoever leased it,
-/// to the cache while it is idle, and to one closing thread at last.
+/// Everything but `lane` is guarded by the cache's mutex until it is doomed. The lane itself belongs to
+/// whoever leased it, to the cache while it is idle, and to one closing thread at last.
 struct CachedLane {
     CachedLane(std::uint64_t id, const LaneKey& key, Share& share, const LaneSettings& settings)
         : lane(id, key, share, settings) {}
@@ -44,7 +44,8 @@ struct Closed {
 class Doomed {
   public:
     Doomed() = default;
-    Doomed(Doomed&& other) noexcept : first_(std::move(other.first_)), last_(std::exchange(other.last_, nullptr)) {}
+    Doomed(Doomed&& other) noexcept
+        : first_(std::move(other.first_)), last_(std::exchange(other.last_, nullptr)) {}
     Doomed& operator=(Doomed&& other) noexcept {
         while (!empty()) close_first();
         first_ = std::move(other.first_);

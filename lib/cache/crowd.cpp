@@ -20,7 +20,8 @@ std::string text_of(std::chrono::nanoseconds span) {
 
 std::string describe(const Crowd& crowd, std::string_view origin, std::chrono::nanoseconds waited) {
     return fmt::format(
-        "waited {} for a connection to {}: it has {} open (limit {}: {} leased, {} connecting, {} idle, {} closing) and "
+        "waited {} for a connection to {}: it has {} open (limit {}: {} leased, {} connecting, {} idle, {} "
+        "closing) and "
         "{} requests waiting; the cache has {} open (max_connections {})",
         text_of(waited), origin, crowd.open, text_of(crowd.limit), crowd.leased, crowd.connecting, crowd.idle,
         crowd.closing, crowd.waiting, crowd.total_open, text_of(crowd.total_limit));
@@ -28,17 +29,26 @@ std::string describe(const Crowd& crowd, std::string_view origin, std::chrono::n
 
 Crowd Cache::crowd_locked(KeyId key) const {
     const OriginId origin = keys_.origin(key);
-    Crowd crowd{.open = policy_.open(origin), .limit = policy_.limit(origin), .waiting = policy_.waiting(origin)};
+    Crowd crowd{
+        .open = policy_.open(origin), .limit = policy_.limit(origin), .waiting = policy_.waiting(origin)};
     crowd.total_open = policy_.open();
     crowd.total_limit = settings_.max_connections.value();
     for (std::uint32_t i = 0; i < policy_.lanes(); ++i) {
         const auto& lane = policy_.lane(LaneId{i});
         if (!lane.in_use || lane.origin != origin) continue;
         switch (lane.state) {
-            case ConnectionState::connecting: ++crowd.connecting; break;
-            case ConnectionState::leased: ++crowd.leased; break;
-            case ConnectionState::idle: ++crowd.idle; break;
-            case ConnectionState::closing: ++crowd.closing; break;
+            case ConnectionState::connecting:
+                ++crowd.connecting;
+                break;
+            case ConnectionState::leased:
+                ++crowd.leased;
+                break;
+            case ConnectionState::idle:
+                ++crowd.idle;
+                break;
+            case ConnectionState::closing:
+                ++crowd.closing;
+                break;
         }
     }
     return crowd;

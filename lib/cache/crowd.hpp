@@ -20,8 +20,8 @@ struct Crowd {
     std::uint64_t total_limit = 0;
 };
 
-/// "waited 50 ms for a connection to http://a:80, which has 2 of 2 open (2 leased, ...)": what a user needs to see which limit
-/// is too low, or who holds what it wanted.
+/// "waited 50 ms for a connection to http://a:80, which has 2 of 2 open (2 leased, ...)": what a user needs
+/// to see which limit is too low, or who holds what it wanted.
 std::string describe(const Crowd& crowd, std::string_view origin, std::chrono::nanoseconds waited);
 
 }  // namespace ringlet::detail

@@ -74,7 +74,8 @@ std::string Cache::why_not_locked(LaneId slot, const LaneKey& key, Instant now) 
     const auto& lane = policy_.lane(slot);
     if (lane.state == ConnectionState::closing) return "closing: " + std::string(to_string(lane.reason));
     if (lane.state != ConnectionState::idle) return std::string(to_string(lane.state));
-    if (policy_.idle().until(slot) <= now) return now >= lane.lifetime_end ? "older than max_lifetime" : "expired";
+    if (policy_.idle().until(slot) <= now)
+        return now >= lane.lifetime_end ? "older than max_lifetime" : "expired";
     return {};
 }
 

@@ -38,7 +38,8 @@ struct ForkHandlers {
 #endif
 
 ForkGuard::ForkGuard(Mutex& mutex) : mutex_(mutex) {
-    static const int registered = pthread_atfork(ForkHandlers::prepare, ForkHandlers::resume, ForkHandlers::resume);
+    static const int registered =
+        pthread_atfork(ForkHandlers::prepare, ForkHandlers::resume, ForkHandlers::resume);
     (void)registered;
     const Lock lock(all_guards().mutex);
     next_ = all_guards().first;

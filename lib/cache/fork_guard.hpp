@@ -5,8 +5,9 @@
 
 namespace ringlet::detail {
 
-/// While one exists for a mutex, fork() takes that mutex first and gives it back on both sides: the child finds it free and
-/// what it guards consistent. No thread may hold a guarded mutex while it makes or destroys a ForkGuard, or forks.
+/// While one exists for a mutex, fork() takes that mutex first and gives it back on both sides: the child
+/// finds it free and what it guards consistent. No thread may hold a guarded mutex while it makes or destroys
+/// a ForkGuard, or forks.
 class ForkGuard {
   public:
     explicit ForkGuard(Mutex& mutex);

@@ -6,14 +6,16 @@
 
 namespace ringlet::detail {
 
-// The threads that waited, watched or held leases do not exist in the child, but for the one that forked: its leases come
-// back one day. Whatever those threads may have been changing is left alone: lanes in use, and the share.
+// The threads that waited, watched or held leases do not exist in the child, but for the one that forked: its
+// leases come back one day. Whatever those threads may have been changing is left alone: lanes in use, and
+// the share.
 void Cache::drop_inherited_locked() noexcept {
     generation_ = fork_generation();
     for (auto& entry : entries_) {
         if (!entry.held) continue;
         if (entry.held->connected) count_closed_locked(CloseReason::forked);
-        const bool idle = policy_.lane(static_cast<LaneId>(&entry - entries_.data())).state == ConnectionState::idle;
+        const bool idle =
+            policy_.lane(static_cast<LaneId>(&entry - entries_.data())).state == ConnectionState::idle;
         if (!idle) inherited_.push_back(std::move(entry.held));
     }
     entries_.clear();  // idle lanes: ~Lane closes the descriptors and says nothing on them

@@ -17,7 +17,8 @@ namespace ringlet::detail {
 
 struct Janitor::State {
     State(std::weak_ptr<Cache> watched, std::chrono::nanoseconds idle_timeout)
-        : cache(std::move(watched)), tick(std::clamp<std::chrono::nanoseconds>(idle_timeout / 4, shortest, longest)),
+        : cache(std::move(watched)),
+          tick(std::clamp<std::chrono::nanoseconds>(idle_timeout / 4, shortest, longest)),
           event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
         if (event < 0) throw std::bad_alloc();
     }
@@ -38,7 +39,8 @@ struct Janitor::State {
 /// What the thread does.
 class Janitor::Loop {
   public:
-    explicit Loop(std::shared_ptr<State> state) : state_(std::move(state)), next_round_(Clock::now() + state_->tick) {
+    explicit Loop(std::shared_ptr<State> state)
+        : state_(std::move(state)), next_round_(Clock::now() + state_->tick) {
         polled_.push_back({state_->event, POLLIN, 0});
     }
     void run() {
@@ -88,7 +90,8 @@ class Janitor::Loop {
         }
     }
 
-    /// Each socket that stirs is looked at once and then left out until the next round: it may have been lent since.
+    /// Each socket that stirs is looked at once and then left out until the next round: it may have been lent
+    /// since.
     void hand_over_ready(Cache& cache) {
         ready_.clear();
         std::size_t kept = 0;
@@ -123,7 +126,8 @@ class Janitor::Loop {
 Janitor::Janitor(std::shared_ptr<State> state, std::thread thread) noexcept
     : state_(std::move(state)), thread_(std::move(thread)) {}
 
-std::unique_ptr<Janitor> Janitor::start(std::weak_ptr<Cache> cache, std::chrono::nanoseconds idle_timeout) noexcept {
+std::unique_ptr<Janitor> Janitor::start(std::weak_ptr<Cache> cache,
+                                        std::chrono::nanoseconds idle_timeout) noexcept {
     try {
         auto state = std::make_shared<State>(std::move(cache), idle_timeout);
         // The program's signals are not this thread's business.

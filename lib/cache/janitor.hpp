@@ -9,15 +9,17 @@ namespace ringlet::detail {
 
 class Cache;
 
-/// Closes what expires, what its peer closes and what is written to, with no traffic needed. Sleeps in one poll() over the
-/// idle sockets until the next of these, or until told that lanes have become idle; without idle lanes it sleeps for good.
+/// Closes what expires, what its peer closes and what is written to, with no traffic needed. Sleeps in one
+/// poll() over the idle sockets until the next of these, or until told that lanes have become idle; without
+/// idle lanes it sleeps for good.
 ///
-/// The thread owns nothing of the cache: it takes a reference for each round of work. When that happens to be the last one,
-/// the cache is destroyed on this thread; the janitor is then left to end by itself.
+/// The thread owns nothing of the cache: it takes a reference for each round of work. When that happens to be
+/// the last one, the cache is destroyed on this thread; the janitor is then left to end by itself.
 class Janitor {
   public:
     /// nullptr where no thread or descriptor is to be had.
-    static std::unique_ptr<Janitor> start(std::weak_ptr<Cache> cache, std::chrono::nanoseconds idle_timeout) noexcept;
+    static std::unique_ptr<Janitor> start(std::weak_ptr<Cache> cache,
+                                          std::chrono::nanoseconds idle_timeout) noexcept;
     /// Ends the thread and waits for it, but for the thread itself.
     ~Janitor();
     Janitor(const Janitor&) = delete;

@@ -15,8 +15,8 @@
 
 namespace ringlet::detail {
 
-/// Each lane and each waiting request holds its key. Numbers nobody holds are given out again, so that the tables stay as
-/// small as the cache, however many origins it has seen.
+/// Each lane and each waiting request holds its key. Numbers nobody holds are given out again, so that the
+/// tables stay as small as the cache, however many origins it has seen.
 class KeyTable {
   public:
     struct Taken {
@@ -24,7 +24,8 @@ class KeyTable {
         OriginId origin;
         bool new_origin;  // its number means another origin than before
     };
-    /// Holds the key once more. Throws std::bad_alloc, nothing changed. A key that is held already costs one look-up.
+    /// Holds the key once more. Throws std::bad_alloc, nothing changed. A key that is held already costs one
+    /// look-up.
     Taken take(const LaneKey& key);
     void release(KeyId key) noexcept;
 
@@ -45,7 +46,9 @@ class KeyTable {
     };
     struct TextHash {
         using is_transparent = void;
-        std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+        std::size_t operator()(std::string_view text) const noexcept {
+            return std::hash<std::string_view>{}(text);
+        }
     };
     using Origins = std::unordered_map<std::string, OriginId, TextHash, std::equal_to<>>;
 

@@ -11,15 +11,17 @@ namespace ringlet::detail {
 class Cache;
 class Lane;
 
-/// Move-only. Ended by Cache::release(); one that is dropped instead closes its lane (transfer_error), so that no path
-/// can lose a slot.
+/// Move-only. Ended by Cache::release(); one that is dropped instead closes its lane (transfer_error), so
+/// that no path can lose a slot.
 class Lease {
   public:
     Lease() = default;
     Lease(std::shared_ptr<Cache> cache, Lane* lane, LaneId slot, bool reused) noexcept
         : cache_(std::move(cache)), lane_(lane), slot_(slot), reused_(reused) {}
     Lease(Lease&& other) noexcept
-        : cache_(std::move(other.cache_)), lane_(std::exchange(other.lane_, nullptr)), slot_(other.slot_),
+        : cache_(std::move(other.cache_)),
+          lane_(std::exchange(other.lane_, nullptr)),
+          slot_(other.slot_),
           reused_(other.reused_) {}
     Lease& operator=(Lease&& other) noexcept;
     ~Lease();

@@ -56,7 +56,8 @@ CloseReason Cache::release(Lease&& lease, const Verdict& verdict) noexcept {
     Lane* const lane = std::exchange(lease.lane_, nullptr);
     const LaneId slot = lease.slot_;
     const auto id = lane->id();
-    const auto key = teller_.heard() ? lane->key() : LaneKey{};  // once released the lane may go at any moment
+    const auto key =
+        teller_.heard() ? lane->key() : LaneKey{};  // once released the lane may go at any moment
     CloseReason why = CloseReason::none;
     Doomed doomed;
     {
@@ -108,7 +109,8 @@ void Cache::count_dropped(const Lease& lease) noexcept {
 }
 
 void Cache::tell_of(const Lease& lease, Event::Kind kind, CloseReason reason) noexcept {
-    teller_.tell({.kind = kind, .connection_id = lease->id(), .origin = lease->key().origin(), .reason = reason});
+    teller_.tell(
+        {.kind = kind, .connection_id = lease->id(), .origin = lease->key().origin(), .reason = reason});
 }
 
 CachedLane* Cache::held_locked(const Lane* lane, LaneId slot) noexcept {

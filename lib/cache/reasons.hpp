@@ -13,10 +13,14 @@ namespace ringlet::detail {
 /// Why a lane that was found so must be closed; none: it need not be.
 constexpr CloseReason reason_of(Lane::Liveness liveness) noexcept {
     switch (liveness) {
-        case Lane::Liveness::usable: return CloseReason::none;
-        case Lane::Liveness::peer_closed: return CloseReason::peer_closed;
-        case Lane::Liveness::unsolicited_data: return CloseReason::unsolicited_data;
-        case Lane::Liveness::forked: return CloseReason::forked;
+        case Lane::Liveness::usable:
+            return CloseReason::none;
+        case Lane::Liveness::peer_closed:
+            return CloseReason::peer_closed;
+        case Lane::Liveness::unsolicited_data:
+            return CloseReason::unsolicited_data;
+        case Lane::Liveness::forked:
+            return CloseReason::forked;
     }
     return CloseReason::peer_closed;
 }

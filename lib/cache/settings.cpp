@@ -19,7 +19,8 @@ namespace {
 
 std::string text_of(Limit limit) {
     if (limit.is_unlimited()) return "unlimited";
-    return limit.valid() ? std::to_string(limit.value()) : std::to_string(static_cast<std::int64_t>(limit.value()));
+    return limit.valid() ? std::to_string(limit.value())
+                         : std::to_string(static_cast<std::int64_t>(limit.value()));
 }
 
 std::string text_of(Duration d) {
@@ -30,11 +31,13 @@ std::string text_of(Duration d) {
     return std::to_string(ns) + " ns";
 }
 
-void at_least_one(std::string_view setting, Limit limit, std::string_view allowed = "at least 1, or unlimited") {
+void at_least_one(std::string_view setting, Limit limit,
+                  std::string_view allowed = "at least 1, or unlimited") {
     if (!limit.valid() || limit.value() == 0) refuse(setting, text_of(limit), allowed);
 }
 
-void not_negative(std::string_view setting, Limit limit, std::string_view allowed = "0 or more, or unlimited") {
+void not_negative(std::string_view setting, Limit limit,
+                  std::string_view allowed = "0 or more, or unlimited") {
     if (!limit.valid()) refuse(setting, text_of(limit), allowed);
 }
 
@@ -42,7 +45,8 @@ void more_than_zero(std::string_view setting, Duration d) {
     if (d <= Duration{}) refuse(setting, text_of(d), "more than 0, or unlimited");
 }
 
-void not_negative(std::string_view setting, Duration d, std::string_view allowed = "0 or more, or unlimited") {
+void not_negative(std::string_view setting, Duration d,
+                  std::string_view allowed = "0 or more, or unlimited") {
     if (d.negative()) refuse(setting, text_of(d), allowed);
 }
 
@@ -66,7 +70,8 @@ void usable(const std::string& origin, Limit limit) {
 
 void usable(const CacheSettings::Resolve& entry) {
     const std::string setting = "resolve(" + entry.host + ")";
-    if (entry.host.empty() || entry.host.find_first_of(std::string_view(" :,\r\n\0", 6)) != std::string::npos) {
+    if (entry.host.empty() ||
+        entry.host.find_first_of(std::string_view(" :,\r\n\0", 6)) != std::string::npos) {
         refuse("resolve", '"' + entry.host + '"', "a host name");
     }
     if (entry.port == 0) refuse(setting, "port 0", "1 to 65535");
@@ -107,7 +112,8 @@ CacheSettings CacheSettings::judged() const {
     at_least_one("max_connections_per_host", max_connections_per_host);
     for (const auto& [origin, limit] : host_limits) usable(origin, limit);
     not_negative("max_idle", max_idle);
-    at_least_one("max_idle_per_host", max_idle_per_host, "at least 1, or unlimited; max_idle(0) turns reuse off");
+    at_least_one("max_idle_per_host", max_idle_per_host,
+                 "at least 1, or unlimited; max_idle(0) turns reuse off");
     more_than_zero("idle_timeout", idle_timeout);
     more_than_zero("max_lifetime", max_lifetime);
     at_least_one("max_requests_per_connection", max_requests_per_connection);

@@ -46,7 +46,8 @@ struct CacheSettings {
     std::shared_ptr<spdlog::logger> logger;
     std::shared_ptr<Observer> observer;
 
-    /// A copy, once everything has been found usable. Throws Error{invalid_argument} that names the setting and its value.
+    /// A copy, once everything has been found usable. Throws Error{invalid_argument} that names the setting
+    /// and its value.
     CacheSettings judged() const;
     /// The name of the first setting in which they differ; empty when they are equal.
     std::string_view first_difference(const CacheSettings& other) const;

@@ -8,15 +8,17 @@
 namespace ringlet::detail {
 namespace {
 
-// Requests that are interrupted react within 100 ms. A response that nobody reads cannot: it is not waited for longer.
+// Requests that are interrupted react within 100 ms. A response that nobody reads cannot: it is not waited
+// for longer.
 constexpr std::chrono::seconds patience_with_interrupted(1);
 
 }  // namespace
 
 void Cache::shutdown(Duration grace) {
     if (CallbackScope::active()) {
-        throw Error(Errc::invalid_argument,
-                    "shutdown() inside an observer or a callback would wait for that very function to return");
+        throw Error(
+            Errc::invalid_argument,
+            "shutdown() inside an observer or a callback would wait for that very function to return");
     }
     const auto now = Clock::now();
     const Instant deadline = later(now, grace.negative() ? std::chrono::nanoseconds{} : grace.value());
@@ -30,7 +32,8 @@ void Cache::shutdown(Duration grace) {
     interrupt_all();
     if (wait_quiet(later(Clock::now(), patience_with_interrupted))) return;
     log_.warn(
-        "shutdown: some connections are still held by responses that nobody reads; each is closed when its response is "
+        "shutdown: some connections are still held by responses that nobody reads; each is closed when its "
+        "response is "
         "destroyed");
 }
 

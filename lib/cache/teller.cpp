@@ -14,10 +14,12 @@ namespace {
 std::string line_of(const Event& event) {
     const auto connection = fmt::format("connection {} to {}", event.connection_id, event.origin);
     switch (event.kind) {
-        case Event::Kind::closed: return fmt::format("{} closed: {}", connection, to_string(event.reason));
+        case Event::Kind::closed:
+            return fmt::format("{} closed: {}", connection, to_string(event.reason));
         case Event::Kind::waited:
             return fmt::format("{} given after a wait of {} us", connection, event.waited.count() / 1000);
-        default: return fmt::format("{} {}", connection, to_string(event.kind));
+        default:
+            return fmt::format("{} {}", connection, to_string(event.kind));
     }
 }
 

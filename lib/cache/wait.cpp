@@ -7,7 +7,8 @@
 
 namespace ringlet::detail {
 
-/// `soon`: its place is about to be free, since a connection is being closed for it: that is no wait for anybody's answer.
+/// `soon`: its place is about to be free, since a connection is being closed for it: that is no wait for
+/// anybody's answer.
 Cache::Turn Cache::wait_turn(Waiter& waiter, const LaneKey& key, const AcquireLimits& limits, bool soon) {
     const bool bounded = settings_.acquire_timeout != Duration{} || !soon;
     const Instant own_limit = bounded ? later(waiter.since, settings_.acquire_timeout.value()) : never;
@@ -51,7 +52,8 @@ Cache::Wait Cache::wait_until_turn(Waiter& waiter, const AcquireLimits& limits, 
         if (!waiter.stopped && now < limits.deadline) wait.turn = taken_up_locked(waiter);
         if (!wait.turn) {
             wait.crowd = crowd_locked(waiter.key);
-            const bool other_end = waiter.stopped || waiter.state == Waiter::State::refused || limits.deadline <= now;
+            const bool other_end =
+                waiter.stopped || waiter.state == Waiter::State::refused || limits.deadline <= now;
             if (!other_end) ++totals_.acquire_timeouts;
             leave_locked(waiter);
             doomed = take_doomed_locked();
@@ -79,7 +81,8 @@ std::optional<Cache::Turn> Cache::taken_up_locked(Waiter& waiter) {
     if (waiter.state != Waiter::State::granted) return std::nullopt;
     if (waiter.counts) ++totals_.requests;
     if (waiter.used) return lend_locked(waiter.slot);
-    return Turn{Answer::Kind::open, waiter.slot, nullptr, entries_[index_of(waiter.slot)].id, false, share_.get()};
+    return Turn{Answer::Kind::open, waiter.slot, nullptr, entries_[index_of(waiter.slot)].id, false,
+                share_.get()};
 }
 
 void Cache::leave_locked(Waiter& waiter) noexcept {

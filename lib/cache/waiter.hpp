@@ -16,9 +16,9 @@ struct Cache::Waiter {
     bool counts = true;    // as a request
     Instant since{};
     Ticket ticket = no_id<Ticket>;
-    KeyId key = no_id<KeyId>;       // held in keys_ while waiting
-    LaneId slot = no_id<LaneId>;    // when granted
-    bool used = false;              // ... a lane with a connection
+    KeyId key = no_id<KeyId>;     // held in keys_ while waiting
+    LaneId slot = no_id<LaneId>;  // when granted
+    bool used = false;            // ... a lane with a connection
     std::condition_variable wake;
 };
 

@@ -5,8 +5,8 @@
 
 namespace ringlet::detail {
 
-// At most one write to the janitor's eventfd between two of its rounds, whatever the traffic: once told it looks again by
-// itself, until a round finds nothing new.
+// At most one write to the janitor's eventfd between two of its rounds, whatever the traffic: once told it
+// looks again by itself, until a round finds nothing new.
 void Cache::watch_idle_locked(LaneId slot) noexcept {
     const auto& lane = policy_.lane(slot);
     const bool became_idle = lane.in_use && lane.state == ConnectionState::idle;
@@ -37,7 +37,8 @@ Cache::Round Cache::idle_round(std::vector<Watched>& watched, Instant now, std::
         doomed = take_doomed_locked();
         const auto& idle = policy_.idle();
         for (auto slot = idle.oldest(); slot; slot = idle.younger(*slot)) {
-            // A lane in the middle of traffic is not worth watching: the next round sees whether it has come to rest.
+            // A lane in the middle of traffic is not worth watching: the next round sees whether it has come
+            // to rest.
             if (now - idle.since(*slot) < young) {
                 round.again = true;
                 break;
@@ -62,7 +63,8 @@ void Cache::lanes_ready(std::span<const Watched> ready) noexcept {
             if (index_of(watched.slot) >= entries_.size()) continue;
             Entry& entry = entries_[index_of(watched.slot)];
             const auto& lane = policy_.lane(watched.slot);
-            const bool same = entry.epoch == watched.epoch && lane.in_use && lane.state == ConnectionState::idle;
+            const bool same =
+                entry.epoch == watched.epoch && lane.in_use && lane.state == ConnectionState::idle;
             if (!same) continue;
             const CloseReason why = reason_of(entry.held->lane.check());
             if (why != CloseReason::none) policy_.discard(watched.slot, why);

@@ -54,7 +54,9 @@ CurlApi& table() noexcept {
 
 }  // namespace
 
-const CurlApi& curl() noexcept { return table(); }
+const CurlApi& curl() noexcept {
+    return table();
+}
 
 CurlApi replace_curl_api(const CurlApi& replacement) {
     const CurlApi old = table();

@@ -1,5 +1,5 @@
-// CurlApi: the one table through which lib/ calls libcurl, so that a test can fail the Nth call and the preloaded library
-// can find the real functions.
+// CurlApi: the one table through which lib/ calls libcurl, so that a test can fail the Nth call and the
+// preloaded library can find the real functions.
 #pragma once
 
 #include <curl/curl.h>
@@ -53,7 +53,8 @@ struct CurlApi {
 /// The table in use. Set-up is thread-safe; after it the table does not change but by replace_curl_api().
 const CurlApi& curl() noexcept;
 
-/// Puts another table in place, for tests and the preloaded library: before any other thread uses ringlet. The old one.
+/// Puts another table in place, for tests and the preloaded library: before any other thread uses ringlet.
+/// The old one.
 CurlApi replace_curl_api(const CurlApi& table);
 
 /// Runs curl_global_init once for ringlet's own sake: programs may balance theirs while idle lanes live.

@@ -23,7 +23,8 @@ void set_text(CURL* easy, CURLoption option, const std::optional<std::string>& v
 void apply_authentication(CURL* easy, const WireOptions& options) {
     if (options.credentials) {
         const auto& c = *options.credentials;
-        set_option(easy, CURLOPT_HTTPAUTH, static_cast<long>(c.digest ? CURLAUTH_DIGEST : CURLAUTH_BASIC), "auth");
+        set_option(easy, CURLOPT_HTTPAUTH, static_cast<long>(c.digest ? CURLAUTH_DIGEST : CURLAUTH_BASIC),
+                   "auth");
         set_option(easy, CURLOPT_USERNAME, c.user.c_str(), "auth");
         set_option(easy, CURLOPT_PASSWORD, c.password.c_str(), "auth");
     }
@@ -35,40 +36,56 @@ void apply_authentication(CURL* easy, const WireOptions& options) {
 
 long version_of(HttpVersion version) {
     switch (version) {
-        case HttpVersion::automatic: return CURL_HTTP_VERSION_2TLS;
-        case HttpVersion::http_1_0: return CURL_HTTP_VERSION_1_0;
-        case HttpVersion::http_1_1: return CURL_HTTP_VERSION_1_1;
-        case HttpVersion::http_2: return CURL_HTTP_VERSION_2_0;
-        case HttpVersion::http_2_prior_knowledge: return CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+        case HttpVersion::automatic:
+            return CURL_HTTP_VERSION_2TLS;
+        case HttpVersion::http_1_0:
+            return CURL_HTTP_VERSION_1_0;
+        case HttpVersion::http_1_1:
+            return CURL_HTTP_VERSION_1_1;
+        case HttpVersion::http_2:
+            return CURL_HTTP_VERSION_2_0;
+        case HttpVersion::http_2_prior_knowledge:
+            return CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
     }
     return CURL_HTTP_VERSION_2TLS;
 }
 
 long tls_lowest(TlsVersion version) {
     switch (version) {
-        case TlsVersion::automatic: return CURL_SSLVERSION_DEFAULT;
-        case TlsVersion::v1_0: return CURL_SSLVERSION_TLSv1_0;
-        case TlsVersion::v1_1: return CURL_SSLVERSION_TLSv1_1;
-        case TlsVersion::v1_2: return CURL_SSLVERSION_TLSv1_2;
-        case TlsVersion::v1_3: return CURL_SSLVERSION_TLSv1_3;
+        case TlsVersion::automatic:
+            return CURL_SSLVERSION_DEFAULT;
+        case TlsVersion::v1_0:
+            return CURL_SSLVERSION_TLSv1_0;
+        case TlsVersion::v1_1:
+            return CURL_SSLVERSION_TLSv1_1;
+        case TlsVersion::v1_2:
+            return CURL_SSLVERSION_TLSv1_2;
+        case TlsVersion::v1_3:
+            return CURL_SSLVERSION_TLSv1_3;
     }
     return CURL_SSLVERSION_DEFAULT;
 }
 
 long tls_highest(TlsVersion version) {
     switch (version) {
-        case TlsVersion::automatic: return CURL_SSLVERSION_MAX_DEFAULT;
-        case TlsVersion::v1_0: return CURL_SSLVERSION_MAX_TLSv1_0;
-        case TlsVersion::v1_1: return CURL_SSLVERSION_MAX_TLSv1_1;
-        case TlsVersion::v1_2: return CURL_SSLVERSION_MAX_TLSv1_2;
-        case TlsVersion::v1_3: return CURL_SSLVERSION_MAX_TLSv1_3;
+        case TlsVersion::automatic:
+            return CURL_SSLVERSION_MAX_DEFAULT;
+        case TlsVersion::v1_0:
+            return CURL_SSLVERSION_MAX_TLSv1_0;
+        case TlsVersion::v1_1:
+            return CURL_SSLVERSION_MAX_TLSv1_1;
+        case TlsVersion::v1_2:
+            return CURL_SSLVERSION_MAX_TLSv1_2;
+        case TlsVersion::v1_3:
+            return CURL_SSLVERSION_MAX_TLSv1_3;
     }
     return CURL_SSLVERSION_MAX_DEFAULT;
 }
 
 void apply_connection(CURL* easy, const WireOptions& options) {
     if (options.connect_timeout && !options.connect_timeout->is_unlimited()) {
-        set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(*options.connect_timeout), "connect_timeout");
+        set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(*options.connect_timeout),
+                   "connect_timeout");
     }
     set_text(easy, CURLOPT_PROXY, options.proxy, "proxy");
     set_text(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket, "unix_socket");
@@ -79,7 +96,8 @@ void apply_connection(CURL* easy, const WireOptions& options) {
                                                                    : CURL_IPRESOLVE_WHATEVER;
         set_option(easy, CURLOPT_IPRESOLVE, wanted, "ip_version");
     }
-    if (options.http_version) set_option(easy, CURLOPT_HTTP_VERSION, version_of(*options.http_version), "http_version");
+    if (options.http_version)
+        set_option(easy, CURLOPT_HTTP_VERSION, version_of(*options.http_version), "http_version");
 }
 
 void apply_authorities(CURL* easy, const WireOptions& options) {
@@ -99,7 +117,8 @@ void apply_tls(CURL* easy, const WireOptions& options) {
         const auto& c = *options.client_certificate;
         set_option(easy, CURLOPT_SSLCERT, c.certificate.c_str(), "client_certificate");
         if (!c.key.empty()) set_option(easy, CURLOPT_SSLKEY, c.key.c_str(), "client_certificate");
-        if (!c.password.empty()) set_option(easy, CURLOPT_KEYPASSWD, c.password.c_str(), "client_certificate");
+        if (!c.password.empty())
+            set_option(easy, CURLOPT_KEYPASSWD, c.password.c_str(), "client_certificate");
     }
     if (options.verify_tls) {
         set_option(easy, CURLOPT_SSL_VERIFYPEER, *options.verify_tls ? 1L : 0L, "verify_tls");

@@ -14,7 +14,8 @@ void set_option(CURL* easy, CURLoption option, T value, const char* setting) {
     check_option(curl().easy_setopt(easy, option, value), setting);
 }
 
-/// Sets what is set in `options` on an easy handle that has only a lane's own options. Throws as check_option().
+/// Sets what is set in `options` on an easy handle that has only a lane's own options. Throws as
+/// check_option().
 void apply_options(CURL* easy, const WireOptions& options);
 
 }  // namespace ringlet::detail

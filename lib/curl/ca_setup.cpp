@@ -26,7 +26,8 @@ bool has_hash_links(const char* directory) {
 
 bool find_out() {
     const auto* version = curl().version_info(CURLVERSION_NOW);
-    if (version->age < CURLVERSION_SEVENTH || version->capath == nullptr || version->ssl_version == nullptr) return false;
+    if (version->age < CURLVERSION_SEVENTH || version->capath == nullptr || version->ssl_version == nullptr)
+        return false;
     if (!std::string_view(version->ssl_version).starts_with("OpenSSL/")) return false;
     // OpenSSL's own override of its default locations: leave everything as the user wants it.
     if (std::getenv("SSL_CERT_FILE") != nullptr || std::getenv("SSL_CERT_DIR") != nullptr) return false;

@@ -5,11 +5,11 @@
 
 namespace ringlet::detail {
 
-/// libcurl built with OpenSSL parses the whole CA bundle for each new TLS connection (22 ms on 7.88.1) and keeps it with the
-/// connection (880 KB). A hashed CA directory (CURLOPT_CAPATH) holds the same certificates and loads only the one that is
-/// needed, so the bundle is switched off where such a directory is libcurl's own default. Verification is the same.
-/// Does nothing where that is not sound: another TLS library (GnuTLS reads every file of a directory), no directory, or one
-/// without hash links.
+/// libcurl built with OpenSSL parses the whole CA bundle for each new TLS connection (22 ms on 7.88.1) and
+/// keeps it with the connection (880 KB). A hashed CA directory (CURLOPT_CAPATH) holds the same certificates
+/// and loads only the one that is needed, so the bundle is switched off where such a directory is libcurl's
+/// own default. Verification is the same. Does nothing where that is not sound: another TLS library (GnuTLS
+/// reads every file of a directory), no directory, or one without hash links.
 void use_hashed_ca_directory(CURL* easy) noexcept;
 
 /// Whether it is sound on this machine; decided once.

@@ -26,18 +26,23 @@ bool fits(curl_easytype type, const RawValue& value) {
     switch (type) {
         case CURLOT_LONG:
         case CURLOT_VALUES:
-        case CURLOT_OFF_T: return std::holds_alternative<long long>(value);
+        case CURLOT_OFF_T:
+            return std::holds_alternative<long long>(value);
         case CURLOT_STRING:
-            return null || std::holds_alternative<std::string>(value) || std::holds_alternative<const char*>(value);
+            return null || std::holds_alternative<std::string>(value) ||
+                   std::holds_alternative<const char*>(value);
         case CURLOT_OBJECT:
         case CURLOT_CBPTR:
-            return null || std::holds_alternative<void*>(value) || std::holds_alternative<const char*>(value) ||
-                   std::holds_alternative<std::string>(value);
-        case CURLOT_SLIST: return null || std::holds_alternative<curl_slist*>(value);
-        case CURLOT_BLOB: return null || std::holds_alternative<curl_blob*>(value);
+            return null || std::holds_alternative<void*>(value) ||
+                   std::holds_alternative<const char*>(value) || std::holds_alternative<std::string>(value);
+        case CURLOT_SLIST:
+            return null || std::holds_alternative<curl_slist*>(value);
+        case CURLOT_BLOB:
+            return null || std::holds_alternative<curl_blob*>(value);
         case CURLOT_FUNCTION:
             return null || std::holds_alternative<RawCallback::Function>(value) ||
-                   (std::holds_alternative<RawCallback>(value) && std::get<RawCallback>(value).function != nullptr);
+                   (std::holds_alternative<RawCallback>(value) &&
+                    std::get<RawCallback>(value).function != nullptr);
     }
     return false;
 }
@@ -46,13 +51,19 @@ const char* wanted(curl_easytype type) {
     switch (type) {
         case CURLOT_LONG:
         case CURLOT_VALUES:
-        case CURLOT_OFF_T: return "it takes a number";
-        case CURLOT_STRING: return "it takes a string";
-        case CURLOT_SLIST: return "it takes a curl_slist*";
-        case CURLOT_BLOB: return "it takes a curl_blob*";
-        case CURLOT_FUNCTION: return "it takes a function or a lambda of its callback's signature";
+        case CURLOT_OFF_T:
+            return "it takes a number";
+        case CURLOT_STRING:
+            return "it takes a string";
+        case CURLOT_SLIST:
+            return "it takes a curl_slist*";
+        case CURLOT_BLOB:
+            return "it takes a curl_blob*";
+        case CURLOT_FUNCTION:
+            return "it takes a function or a lambda of its callback's signature";
         case CURLOT_OBJECT:
-        case CURLOT_CBPTR: return "it takes a pointer";
+        case CURLOT_CBPTR:
+            return "it takes a pointer";
     }
     return "a value of another type";
 }
@@ -91,8 +102,10 @@ bool managed(CURLoption id) {
         case CURLOPT_FOLLOWLOCATION:
         case CURLOPT_SHARE:
         case CURLOPT_ERRORBUFFER:
-        case CURLOPT_CONNECT_ONLY: return true;
-        default: return false;
+        case CURLOPT_CONNECT_ONLY:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -113,8 +126,10 @@ void RawOptions::copy_pointed(Option& option) {
     const auto type = known(option.id).type;
     if (type == CURLOT_STRING) {
         if (const auto* text = std::get_if<const char*>(&option.value)) {
-            if (*text == nullptr) option.value = nullptr;
-            else option.value = std::string(*text);
+            if (*text == nullptr)
+                option.value = nullptr;
+            else
+                option.value = std::string(*text);
         }
     }
     if (auto* list = std::get_if<curl_slist*>(&option.value)) {
@@ -131,7 +146,8 @@ void RawOptions::set(CURLoption id, RawValue value) {
     if (!fits(info.type, value)) refuse(info.name, wanted(info.type));
     if (const auto* number = std::get_if<long long>(&value)) {
         const bool is_long = info.type != CURLOT_OFF_T;
-        if (is_long && (*number > std::numeric_limits<long>::max() || *number < std::numeric_limits<long>::min())) {
+        if (is_long &&
+            (*number > std::numeric_limits<long>::max() || *number < std::numeric_limits<long>::min())) {
             refuse(info.name, "the number is too large");
         }
     }
@@ -158,7 +174,8 @@ void RawOptions::apply_one(CURL* easy, const Option& option) {
     }
     if (const auto* text = std::get_if<const char*>(&value)) return put(easy, id, *text, name);
     if (const auto* pointer = std::get_if<void*>(&value)) return put(easy, id, *pointer, name);
-    if (const auto* function = std::get_if<RawCallback::Function>(&value)) return put(easy, id, *function, name);
+    if (const auto* function = std::get_if<RawCallback::Function>(&value))
+        return put(easy, id, *function, name);
     if (const auto* callback = std::get_if<RawCallback>(&value)) {
         put(easy, callback->option, callback->function, name);
         return put(easy, callback->data_option, callback->data.get(), name);

@@ -12,11 +12,12 @@
 
 namespace ringlet::detail {
 
-/// A list of options with values of their own: strings, lists and blobs are copied when set. Moves do not change addresses
-/// that libcurl was given.
+/// A list of options with values of their own: strings, lists and blobs are copied when set. Moves do not
+/// change addresses that libcurl was given.
 class RawOptions {
   public:
-    /// Whole transfers by libcurl's rules, or ringlet's own requests, whose means (URL, method, body, callbacks) it keeps.
+    /// Whole transfers by libcurl's rules, or ringlet's own requests, whose means (URL, method, body,
+    /// callbacks) it keeps.
     enum class Use : std::uint8_t { whole, besides };
 
     /// Checks the value against the option's type. Throws Error{invalid_argument} that names the option.
@@ -38,8 +39,8 @@ class RawOptions {
         CURLoption id;
         std::string name;
         RawValue value;
-        SlistPtr list;        // owned copy of a curl_slist*
-        std::string bytes;    // owned copy of a blob
+        SlistPtr list;      // owned copy of a curl_slist*
+        std::string bytes;  // owned copy of a blob
     };
     static void copy_pointed(Option& option);
     static void apply_one(CURL* easy, const Option& option);

@@ -9,7 +9,9 @@ namespace {
 
 std::atomic<std::uint64_t> generation{0};
 
-void count_fork() { generation.fetch_add(1, std::memory_order_relaxed); }
+void count_fork() {
+    generation.fetch_add(1, std::memory_order_relaxed);
+}
 
 }  // namespace
 

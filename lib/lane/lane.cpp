@@ -22,12 +22,14 @@ namespace {
 // libcurl closes a kept connection that has been idle for 118 s by itself: how long is the cache's to say.
 constexpr long forever_seconds = 10L * 365 * 24 * 3600;
 
-Lane& lane_of(void* pointer) { return *static_cast<Lane*>(pointer); }
+Lane& lane_of(void* pointer) {
+    return *static_cast<Lane*>(pointer);
+}
 
 }  // namespace
 
-/// What libcurl calls, with the lane as its data: a connection keeps its creator's pointers for life, so they must not be
-/// a request's.
+/// What libcurl calls, with the lane as its data: a connection keeps its creator's pointers for life, so they
+/// must not be a request's.
 struct LaneCallbacks {
     static std::size_t header(char* data, std::size_t, std::size_t size, void* lane) {
         auto* client = lane_of(lane).client_;
@@ -50,7 +52,8 @@ struct LaneCallbacks {
         auto* client = lane_of(lane).client_;
         return client ? client->on_send(remote_ip, remote_port, local_ip, local_port) : CURL_PREREQFUNC_OK;
     }
-    static int progress(void* lane, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow) {
+    static int progress(void* lane, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+                        curl_off_t ulnow) {
         auto* client = lane_of(lane).client_;
         return client ? client->on_progress(dltotal, dlnow, ultotal, ulnow) : 0;
     }
@@ -93,7 +96,9 @@ Lane::~Lane() {
     (void)multi_.release();
 }
 
-bool Lane::forked() const noexcept { return generation_ != fork_generation(); }
+bool Lane::forked() const noexcept {
+    return generation_ != fork_generation();
+}
 
 void Lane::reset_easy() {
     clear_easy();
@@ -185,7 +190,8 @@ Lane::Liveness Lane::check() noexcept {
     return quiet ? Liveness::usable : Liveness::peer_closed;
 }
 
-void Lane::set_addresses(const char* local_ip, int local_port, const char* remote_ip, int remote_port) noexcept {
+void Lane::set_addresses(const char* local_ip, int local_port, const char* remote_ip,
+                         int remote_port) noexcept {
     const auto set = [](Address& address, const char* ip, int port) {
         std::snprintf(address.ip, sizeof address.ip, "%s", ip ? ip : "");
         address.port = port;

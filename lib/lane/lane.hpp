@@ -1,5 +1,5 @@
-// Lane: one CURLM, its own easy handle and the at most one connection inside. The unit that the cache counts, lends, keeps
-// and closes.
+// Lane: one CURLM, its own easy handle and the at most one connection inside. The unit that the cache counts,
+// lends, keeps and closes.
 #pragma once
 
 #include "curl/handles.hpp"
@@ -22,21 +22,24 @@ namespace ringlet::detail {
 
 class Share;
 
-/// Who drives a lane at the moment: libcurl's callbacks end up here. Functions may throw nothing (they stand on libcurl
-/// frames): an implementation catches, remembers and says "abort".
+/// Who drives a lane at the moment: libcurl's callbacks end up here. Functions may throw nothing (they stand
+/// on libcurl frames): an implementation catches, remembers and says "abort".
 class LaneClient {
   public:
     virtual std::size_t on_header(const char* data, std::size_t size) noexcept = 0;
     virtual std::size_t on_body(const char* data, std::size_t size) noexcept = 0;
     virtual std::size_t on_read(char* buffer, std::size_t size) noexcept = 0;
     virtual int on_seek(curl_off_t offset, int origin) noexcept = 0;
-    /// The request is about to be sent; CURL_PREREQFUNC_OK or _ABORT. A second call in one transfer is libcurl's own replay.
-    virtual int on_send(const char* remote_ip, int remote_port, const char* local_ip, int local_port) noexcept = 0;
+    /// The request is about to be sent; CURL_PREREQFUNC_OK or _ABORT. A second call in one transfer is
+    /// libcurl's own replay.
+    virtual int on_send(const char* remote_ip, int remote_port, const char* local_ip,
+                        int local_port) noexcept = 0;
     /// libcurl is about to open a connection; false refuses it.
     virtual bool on_open_socket() noexcept = 0;
     /// libcurl is about to close that descriptor: what the kernel knows of it can still be asked.
     virtual void on_close_socket(int fd) noexcept = 0;
-    virtual int on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow) noexcept = 0;
+    virtual int on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+                            curl_off_t ulnow) noexcept = 0;
 
   protected:
     ~LaneClient() = default;
@@ -57,7 +60,8 @@ class Lane {
 
     /// Throws Error where libcurl has no handle to give. `share` and `settings` must outlive the lane.
     Lane(std::uint64_t id, LaneKey key, Share& share, const LaneSettings& settings);
-    /// Closes the connection, if any. In a forked child it only closes descriptors (no TLS close_notify on a shared socket).
+    /// Closes the connection, if any. In a forked child it only closes descriptors (no TLS close_notify on a
+    /// shared socket).
     ~Lane();
     Lane(const Lane&) = delete;
     Lane& operator=(const Lane&) = delete;
@@ -65,8 +69,8 @@ class Lane {
     std::uint64_t id() const noexcept { return id_; }
     const LaneKey& key() const noexcept { return key_; }
 
-    /// Whether its idle connection can be lent: for HTTP/1 a peek must find nothing to read; for HTTP/2 only an end of the
-    /// stream counts, since frames are legitimate. One system call.
+    /// Whether its idle connection can be lent: for HTTP/1 a peek must find nothing to read; for HTTP/2 only
+    /// an end of the stream counts, since frames are legitimate. One system call.
     Liveness check() noexcept;
     /// The connection's descriptor, -1 when there is none. For polling only.
     int socket() const noexcept { return sockets_.current(); }
@@ -85,7 +89,8 @@ class Lane {
     const Address& remote() const noexcept { return remote_; }
     std::string local_address() const { return local_.text(); }
     std::string remote_address() const { return remote_.text(); }
-    /// From any thread, while somebody else holds the lease (the cache knows): ends that request with Errc::cancelled.
+    /// From any thread, while somebody else holds the lease (the cache knows): ends that request with
+    /// Errc::cancelled.
     void interrupt() noexcept;
     bool interrupted() const noexcept { return interrupted_.load(std::memory_order_relaxed); }
 
@@ -98,7 +103,8 @@ class Lane {
     /// Options of that id are on the easy; 0: only the lane's own. Resets everything but the lane's own.
     std::uint64_t configured() const noexcept { return configured_; }
     void set_configured(std::uint64_t options_id) noexcept { configured_ = options_id; }
-    /// Back to a fresh easy handle with the lane's own options: no cookie, credential or option of an earlier user is left.
+    /// Back to a fresh easy handle with the lane's own options: no cookie, credential or option of an earlier
+    /// user is left.
     void reset_easy();
     /// The same without the hooks of LaneClient: libcurl's own defaults for everything but the connection.
     void reset_easy_for_raw_use();
@@ -113,7 +119,7 @@ class Lane {
         SlistPtr headers;
         std::uint64_t headers_id = 0;  // of the options whose fields are in `headers`; 0: none are set
         Shape shape = Shape::get;
-        bool progress = false;         // CURLOPT_NOPROGRESS is off
+        bool progress = false;                // CURLOPT_NOPROGRESS is off
         std::shared_ptr<const void> options;  // what raw options on the easy point at
     };
     Holdings& holdings() noexcept { return holdings_; }

@@ -18,7 +18,9 @@ class LaneKey {
         : data_(std::make_shared<const Data>(origin, rest)) {}
 
     std::string_view origin() const noexcept { return data_ ? data_->origin : std::string_view{}; }
-    std::string_view text() const noexcept { return data_ ? std::string_view{data_->text} : std::string_view{}; }
+    std::string_view text() const noexcept {
+        return data_ ? std::string_view{data_->text} : std::string_view{};
+    }
     std::size_t hash() const noexcept { return data_ ? data_->hash : 0; }
     bool empty() const noexcept { return data_ == nullptr; }
 

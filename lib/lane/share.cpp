@@ -13,10 +13,12 @@ Share::Share() {
     curl().share_setopt(handle(), CURLSHOPT_UNLOCKFUNC, &Share::unlock);
     curl().share_setopt(handle(), CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
     curl().share_setopt(handle(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    curl().share_setopt(handle(), CURLSHOPT_SHARE, CURL_LOCK_DATA_PSL);  // not built in everywhere: refused then
+    curl().share_setopt(handle(), CURLSHOPT_SHARE,
+                        CURL_LOCK_DATA_PSL);  // not built in everywhere: refused then
 }
 
-// libcurl asks for exclusive access only (measured on 7.88 to 8.23), so a reader-writer lock would gain nothing.
+// libcurl asks for exclusive access only (measured on 7.88 to 8.23), so a reader-writer lock would gain
+// nothing.
 void Share::lock(CURL*, curl_lock_data data, curl_lock_access, void* self) {
     static_cast<Share*>(self)->mutexes_[data].lock();
 }

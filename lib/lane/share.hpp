@@ -8,8 +8,8 @@
 
 namespace ringlet::detail {
 
-/// Connections, cookies and HSTS are not shared: libcurl does not support that across threads. Thread-safe. Must outlive
-/// every easy handle that uses it.
+/// Connections, cookies and HSTS are not shared: libcurl does not support that across threads. Thread-safe.
+/// Must outlive every easy handle that uses it.
 class Share {
   public:
     Share();

@@ -11,7 +11,9 @@ void SocketWatch::opened(int fd) {
     open_.push_back(fd);
 }
 
-void SocketWatch::closed(int fd) noexcept { std::erase(open_, fd); }
+void SocketWatch::closed(int fd) noexcept {
+    std::erase(open_, fd);
+}
 
 void SocketWatch::reconcile(int active) noexcept {
     if (open_.size() <= 1) return;

@@ -7,13 +7,14 @@
 
 namespace ringlet::detail {
 
-/// Fed by the open and close callbacks. Before libcurl 8.2 the close callback is left out for attempts that never became
-/// active, so the list is reconciled when a transfer is over.
+/// Fed by the open and close callbacks. Before libcurl 8.2 the close callback is left out for attempts that
+/// never became active, so the list is reconciled when a transfer is over.
 class SocketWatch {
   public:
     void opened(int fd);
     void closed(int fd) noexcept;
-    /// At most one connection is left: `active` (or, when -1, the last one opened and not reported closed). Forgets the rest.
+    /// At most one connection is left: `active` (or, when -1, the last one opened and not reported closed).
+    /// Forgets the rest.
     void reconcile(int active) noexcept;
     void forget_all() noexcept { open_.clear(); }
     /// The connection's descriptor, -1 when there is none.

@@ -20,7 +20,9 @@ bool Admission::short_of(OriginId origin) const noexcept {
     return o.queue.size() > o.limit - (o.held - o.leaving);
 }
 
-bool Admission::short_of_total() const noexcept { return need_ > total_limit_ - (held_ - leaving_); }
+bool Admission::short_of_total() const noexcept {
+    return need_ > total_limit_ - (held_ - leaving_);
+}
 
 void Admission::opened(OriginId origin) noexcept {
     ++held_;
@@ -79,7 +81,8 @@ void Admission::refresh(OriginId id) noexcept {
     o.need = need;
     const bool eligible = !o.queue.empty() && o.held < o.limit;
     if (eligible_.contains(id)) {
-        if (eligible && eligible_.top() == id && eligible_.top_key() == waiters_[*o.queue.front()].seq) return;
+        if (eligible && eligible_.top() == id && eligible_.top_key() == waiters_[*o.queue.front()].seq)
+            return;
         eligible_.erase(id);
     }
     if (eligible) eligible_.insert(id, waiters_[*o.queue.front()].seq);

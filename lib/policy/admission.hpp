@@ -11,16 +11,16 @@
 
 namespace ringlet::detail {
 
-/// Terms: an origin *holds* its lanes from the decision to open them until they are reported closed. Those that are being
-/// closed are *leaving*, the others *live*. Waiters are served in the order in which they came, except that one whose own
-/// origin is at its limit does not hold up the others.
+/// Terms: an origin *holds* its lanes from the decision to open them until they are reported closed. Those
+/// that are being closed are *leaving*, the others *live*. Waiters are served in the order in which they
+/// came, except that one whose own origin is at its limit does not hold up the others.
 class Admission {
   public:
     struct Waiter {
         KeyId key = no_id<KeyId>;
         OriginId origin = no_id<OriginId>;
-        bool fresh = false;      // takes no used lane
-        std::uint64_t seq = 0;   // place in the order of all waiters
+        bool fresh = false;              // takes no used lane
+        std::uint64_t seq = 0;           // place in the order of all waiters
         LaneId granted = no_id<LaneId>;  // set when its turn has come
         bool granted_used = false;       // that lane has a connection already
         Links<Ticket> links;
@@ -70,7 +70,8 @@ class Admission {
         std::uint64_t limit = 0;
         std::uint64_t held = 0;
         std::uint64_t leaving = 0;  // of held
-        std::uint64_t need = 0;     // its part of need_: waiters whom its own limit lets in once all that leaves has left
+        std::uint64_t need =
+            0;  // its part of need_: waiters whom its own limit lets in once all that leaves has left
         SlotList<Ticket, &Waiter::links> queue;
     };
     Origin& at(OriginId origin) noexcept { return origins_[index_of(origin)]; }
@@ -80,14 +81,15 @@ class Admission {
 
     std::uint64_t total_limit_;
     std::uint64_t default_limit_;
-    std::uint64_t held_ = 0;     // sum over the origins, as are the next three
+    std::uint64_t held_ = 0;  // sum over the origins, as are the next three
     std::uint64_t leaving_ = 0;
     std::uint64_t need_ = 0;
     std::size_t waiting_ = 0;
     std::uint64_t next_seq_ = 0;
     std::vector<Origin> origins_;  // by OriginId
     Slots<Ticket, Waiter> waiters_;
-    IndexedHeap<OriginId, std::uint64_t> eligible_;  // origins with waiters and below their limit, by their head's seq
+    IndexedHeap<OriginId, std::uint64_t>
+        eligible_;  // origins with waiters and below their limit, by their head's seq
 };
 
 }  // namespace ringlet::detail

@@ -11,8 +11,9 @@
 
 namespace ringlet::detail {
 
-/// Newest first for reuse, oldest first for eviction, earliest deadline first for expiry. prepare() may allocate; nothing
-/// else does, and no cost but that of a deadline in an unusual order depends on how many lanes there are.
+/// Newest first for reuse, oldest first for eviction, earliest deadline first for expiry. prepare() may
+/// allocate; nothing else does, and no cost but that of a deadline in an unusual order depends on how many
+/// lanes there are.
 class IdleSet {
   public:
     /// Make room for a lane, a key and an origin, before they are first used in insert().
@@ -50,10 +51,10 @@ class IdleSet {
         Node& operator[](LaneId lane) noexcept { return nodes[index_of(lane)]; }
     };
 
-    std::vector<Node> nodes_;                                           // by LaneId
-    std::vector<SlotList<LaneId, &Node::key_links>> by_key_;            // by KeyId; oldest in front
-    std::vector<SlotList<LaneId, &Node::origin_links>> by_origin_;      // by OriginId; oldest in front
-    SlotList<LaneId, &Node::age_links> by_age_;                         // oldest in front
+    std::vector<Node> nodes_;                                       // by LaneId
+    std::vector<SlotList<LaneId, &Node::key_links>> by_key_;        // by KeyId; oldest in front
+    std::vector<SlotList<LaneId, &Node::origin_links>> by_origin_;  // by OriginId; oldest in front
+    SlotList<LaneId, &Node::age_links> by_age_;                     // oldest in front
     IndexedHeap<LaneId, Instant> by_deadline_;
 };
 

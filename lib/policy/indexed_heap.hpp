@@ -11,8 +11,8 @@
 
 namespace ringlet::detail {
 
-/// The smallest key first. prepare() may allocate; nothing else does. An insertion at the end of the order and its removal,
-/// which is what a busy connection does, move nothing.
+/// The smallest key first. prepare() may allocate; nothing else does. An insertion at the end of the order
+/// and its removal, which is what a busy connection does, move nothing.
 template <class Id, class Key>
 class IndexedHeap {
   public:
@@ -59,7 +59,8 @@ class IndexedHeap {
     }
     std::size_t sift_up(std::size_t at) noexcept {
         const Item item = items_[at];
-        for (; at > 0 && item.key < items_[(at - 1) / 2].key; at = (at - 1) / 2) put(at, items_[(at - 1) / 2]);
+        for (; at > 0 && item.key < items_[(at - 1) / 2].key; at = (at - 1) / 2)
+            put(at, items_[(at - 1) / 2]);
         put(at, item);
         return at;
     }

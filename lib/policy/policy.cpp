@@ -13,8 +13,8 @@ void Policy::define_origin(OriginId origin, std::optional<std::uint64_t> limit) 
 
 // --- requests
 
-// An idle lane is there only when no waiter needs it (see place() and make_room()), and a place only when no waiter may have
-// it (see serve_waiters()): whoever finds one overtakes nobody.
+// An idle lane is there only when no waiter needs it (see place() and make_room()), and a place only when no
+// waiter may have it (see serve_waiters()): whoever finds one overtakes nobody.
 Answer Policy::acquire(const Want& want, Instant now) {
     idle_.prepare(want.key, want.origin);
     discard_expired(want.key, now);
@@ -131,7 +131,9 @@ Instant Policy::next_expiry() const noexcept {
     return lane ? idle_.until(*lane) : never;
 }
 
-void Policy::discard(LaneId lane, CloseReason why) noexcept { order_closed(lane, why); }
+void Policy::discard(LaneId lane, CloseReason why) noexcept {
+    order_closed(lane, why);
+}
 
 std::size_t Policy::close_idle(Instant latest) noexcept {
     std::size_t n = 0;
@@ -154,8 +156,8 @@ void Policy::retire() noexcept {
     for (auto lane = idle_.oldest(); lane; lane = idle_.oldest()) order_closed(*lane, CloseReason::shutdown);
 }
 
-// All of that key: the oldest ones are the first to expire unless a peer's hint or a lifetime came in between; such a lane is
-// caught when it is the newest.
+// All of that key: the oldest ones are the first to expire unless a peer's hint or a lifetime came in
+// between; such a lane is caught when it is the newest.
 void Policy::discard_expired(KeyId key, Instant now) noexcept {
     for (auto lane = idle_.oldest(key); lane && idle_.until(*lane) <= now; lane = idle_.oldest(key)) {
         order_closed(*lane, expiry_reason(*lane));
@@ -243,7 +245,8 @@ CloseReason Policy::unfit(const Lane& lane, Instant now) const noexcept {
     return CloseReason::none;
 }
 
-/// Gives a lane that is fit to the first waiter it can serve, or keeps it idle; else says why it has to be closed.
+/// Gives a lane that is fit to the first waiter it can serve, or keeps it idle; else says why it has to be
+/// closed.
 CloseReason Policy::place(LaneId lane, Instant now) noexcept {
     const Lane& l = lanes_[lane];
     const auto head = admission_.head(l.origin);

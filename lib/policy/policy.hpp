@@ -1,4 +1,5 @@
-// Policy: which lane serves whom, who waits, and what is closed when. Pure decisions: no lock, thread, clock, libcurl, I/O.
+// Policy: which lane serves whom, who waits, and what is closed when. Pure decisions: no lock, thread, clock,
+// libcurl, I/O.
 #pragma once
 
 #include "policy/admission.hpp"
@@ -29,7 +30,8 @@ struct Answer {
     enum class Kind : std::uint8_t {
         reuse,            // `lane`, which was idle, is leased
         open,             // `lane` is a new one, to be connected
-        evict_then_open,  // `ticket` gets a new lane as soon as lanes ordered closed (for it or before) are closed
+        evict_then_open,  // `ticket` gets a new lane as soon as lanes ordered closed (for it or before) are
+                          // closed
         wait,             // `ticket` stands in the order
         refuse,           // it would have to wait, and may not
     };
@@ -55,32 +57,35 @@ struct Closing {
 struct Outcome {
     CloseReason close = CloseReason::none;  // none: fit for another request as far as the request knows
     bool served = true;                     // a request was served; false: it was only held
-    std::chrono::nanoseconds idle_limit = std::chrono::nanoseconds::max();  // the peer's wish, if it told one: can only
-                                                                            // shorten the idle timeout
+    std::chrono::nanoseconds idle_limit =
+        std::chrono::nanoseconds::max();  // the peer's wish, if it told one: can only
+                                          // shorten the idle timeout
 };
 
-/// The rules of the cache. Its answers come in three ways: as a return value; as grants to waiters; as orders to close.
-/// The caller collects the last two by take_grant() and take_closing() after each call.
+/// The rules of the cache. Its answers come in three ways: as a return value; as grants to waiters; as orders
+/// to close. The caller collects the last two by take_grant() and take_closing() after each call.
 ///
-/// Once a lane, a key and an origin are known, nothing allocates and nothing throws. The functions marked "may allocate" may
-/// throw std::bad_alloc: then nothing was opened, leased or queued.
+/// Once a lane, a key and an origin are known, nothing allocates and nothing throws. The functions marked
+/// "may allocate" may throw std::bad_alloc: then nothing was opened, leased or queued.
 class Policy {
   public:
     explicit Policy(const PolicyLimits& limits);
 
-    /// Before the first use of an origin's id, and again when another origin gets it (which is allowed once no lane or
-    /// waiter bears it). `limit` overrides PolicyLimits::per_origin. May allocate.
+    /// Before the first use of an origin's id, and again when another origin gets it (which is allowed once
+    /// no lane or waiter bears it). `limit` overrides PolicyLimits::per_origin. May allocate.
     void define_origin(OriginId origin, std::optional<std::uint64_t> limit = std::nullopt);
 
     // --- requests
     /// May allocate.
     Answer acquire(const Want& want, Instant now);
-    /// A lane that is to be connected now is: its age counts from here. `jitter` in [0, 1) takes up to 10 % off its lifetime.
+    /// A lane that is to be connected now is: its age counts from here. `jitter` in [0, 1) takes up to 10 %
+    /// off its lifetime.
     void connected(LaneId lane, Instant now, double jitter) noexcept;
     /// A leased lane: none (it is idle now, or granted to a waiter) or why it was ordered closed.
     CloseReason release(LaneId lane, const Outcome& outcome, Instant now) noexcept;
-    /// A lane that was lent but not used yet turned out to be dead. Its holder keeps its place: the answer is `reuse` of the
-    /// key's next idle lane, or `open` of the same lane id, to be connected after closed() has been called for it.
+    /// A lane that was lent but not used yet turned out to be dead. Its holder keeps its place: the answer is
+    /// `reuse` of the key's next idle lane, or `open` of the same lane id, to be connected after closed() has
+    /// been called for it.
     Answer dead(LaneId lane, CloseReason why, Instant now) noexcept;
     /// A waiter gives up before its turn.
     void cancel(Ticket ticket) noexcept;
@@ -113,7 +118,9 @@ class Policy {
     bool retired() const noexcept { return retired_; }
 
     // --- what there is
-    std::uint64_t count(ConnectionState state) const noexcept { return counts_[static_cast<std::size_t>(state)]; }
+    std::uint64_t count(ConnectionState state) const noexcept {
+        return counts_[static_cast<std::size_t>(state)];
+    }
     /// In any state.
     std::uint64_t open() const noexcept { return admission_.held(); }
     std::uint64_t open(OriginId origin) const noexcept { return admission_.held(origin); }
@@ -161,12 +168,12 @@ class Policy {
     Admission admission_;
     IdleSet idle_;
     Slots<LaneId, Lane> lanes_;
-    std::array<std::uint64_t, 4> counts_{};        // lanes by ConnectionState
-    std::vector<std::uint64_t> generations_;       // by OriginId
+    std::array<std::uint64_t, 4> counts_{};   // lanes by ConnectionState
+    std::vector<std::uint64_t> generations_;  // by OriginId
     std::uint64_t generation_ = 0;
-    bool retired_ = false;                         // once true stays true
-    SlotList<LaneId, &Lane::closing_links> closings_;                // ordered, not yet collected
-    SlotList<Ticket, &Admission::Waiter::links> grants_;             // granted, not yet collected
+    bool retired_ = false;                                // once true stays true
+    SlotList<LaneId, &Lane::closing_links> closings_;     // ordered, not yet collected
+    SlotList<Ticket, &Admission::Waiter::links> grants_;  // granted, not yet collected
 };
 
 }  // namespace ringlet::detail

@@ -14,8 +14,10 @@ namespace ringlet::detail {
 
 /// Shared by copies of a Body, and read-only but for a Source's own state.
 struct BodyData {
-    std::variant<std::string, std::span<const std::byte>, std::filesystem::path, std::shared_ptr<Source>, Multipart> content;
-    std::string content_type;  // empty: the caller's business
+    std::variant<std::string, std::span<const std::byte>, std::filesystem::path, std::shared_ptr<Source>,
+                 Multipart>
+        content;
+    std::string content_type;               // empty: the caller's business
     std::atomic<bool> source_used = false;  // a Source was handed to a request before: it must rewind first
 };
 

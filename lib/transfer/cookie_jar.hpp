@@ -8,8 +8,8 @@
 
 namespace ringlet::detail {
 
-/// libcurl's cookie engine does the work on the easy handle of whichever lane carries a request; the jar brings the cookies
-/// there and takes them home. Used by one thread at a time.
+/// libcurl's cookie engine does the work on the easy handle of whichever lane carries a request; the jar
+/// brings the cookies there and takes them home. Used by one thread at a time.
 class CookieJar {
   public:
     /// Puts the cookies on the handle. Throws std::bad_alloc.

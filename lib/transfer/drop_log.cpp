@@ -42,7 +42,8 @@ bool DropLog::admit(std::string_view origin, std::uint64_t& held_back) {
 void DropLog::warn(Log& log, std::string_view origin, std::string_view details) {
     std::uint64_t held_back = 0;
     const bool admitted = admit(origin, held_back);
-    if (held_back != 0) log.warn(std::to_string(held_back) + " more responses dropped from " + std::string(origin));
+    if (held_back != 0)
+        log.warn(std::to_string(held_back) + " more responses dropped from " + std::string(origin));
     if (admitted) log.warn(std::string(first_line) + "\n  " + std::string(details));
 }
 

@@ -12,8 +12,8 @@
 
 namespace ringlet::detail {
 
-/// Ten warnings a second for each origin in full; beyond that only how many more there were, said when the second is over
-/// and the next one comes. Thread-safe.
+/// Ten warnings a second for each origin in full; beyond that only how many more there were, said when the
+/// second is over and the next one comes. Thread-safe.
 class DropLog {
   public:
     static DropLog& instance();

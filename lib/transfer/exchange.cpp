@@ -34,7 +34,9 @@ bool defines_content(std::string_view method) noexcept {
 
 }  // namespace
 
-Exchange::~Exchange() { drop(); }
+Exchange::~Exchange() {
+    drop();
+}
 
 void Exchange::reset() noexcept {
     state_ = BodyState::unread;
@@ -83,12 +85,14 @@ void Exchange::run_hops() {
         run_transfer();
         if (limit == 0 || !is_redirect(transfer_.head())) return finish_bodiless();
         if (transfer_.head().ambiguous_location()) {
-            give_up(Errc::protocol, "the redirect names two different locations", CloseReason::transfer_error);
+            give_up(Errc::protocol, "the redirect names two different locations",
+                    CloseReason::transfer_error);
         }
         const std::string location(*transfer_.head().field("Location"));
         const int status = transfer_.head().status();
         drain_internally();
-        if (hops == limit) give_up(Errc::too_many_redirects, "more than " + std::to_string(limit), CloseReason::none);
+        if (hops == limit)
+            give_up(Errc::too_many_redirects, "more than " + std::to_string(limit), CloseReason::none);
         prepare_redirect(redirect(method_, *call_.url, call_.options, status, location));
     }
 }
@@ -152,7 +156,8 @@ void Exchange::pause(std::chrono::milliseconds d) {
     const auto stop = call_.options->stop.value_or(std::stop_token{});
     const auto closing = call_.cache->shutdown_token();
     pause_unless_stopped(d, stop, closing);
-    if (stop.stop_requested()) give_up(Errc::cancelled, "stopped while waiting to try again", CloseReason::none);
+    if (stop.stop_requested())
+        give_up(Errc::cancelled, "stopped while waiting to try again", CloseReason::none);
     if (call_.cache->closed()) give_up(Errc::cache_closed, "the cache was shut down", CloseReason::none);
 }
 
@@ -170,7 +175,8 @@ void Exchange::run_transfer() {
         ErrorDetails details;
         details.phase = Phase::acquire;
         details.retryable = error.retryable();
-        throw request_error(static_cast<Errc>(error.code().value()), method_, call_.url->text(), error.what(), details);
+        throw request_error(static_cast<Errc>(error.code().value()), method_, call_.url->text(), error.what(),
+                            details);
     }
     reused_ = lease.reused();
     connection_id_ = lease->id();
@@ -182,8 +188,9 @@ void Exchange::run_transfer() {
     plan.cookies = call_.cookies.get();
     plan.empty_body = empty_body_;
     const auto replay = options.replay.value_or(Replay::idempotent);
-    plan.replay_allowed = replay == Replay::always ||
-                          (replay == Replay::idempotent && (idempotent() || options.headers.contains("Idempotency-Key")));
+    plan.replay_allowed =
+        replay == Replay::always ||
+        (replay == Replay::idempotent && (idempotent() || options.headers.contains("Idempotency-Key")));
     if (options.max_body_size) plan.max_body = options.max_body_size->value();
     disposition_.reset();
     transfer_.start(std::move(lease), plan);
@@ -225,7 +232,8 @@ void Exchange::check_interruptions() {
     if (call_.options->stop && call_.options->stop->stop_requested()) {
         give_up(Errc::cancelled, "stopped by its stop token", CloseReason::cancelled);
     }
-    if (transfer_.lane().interrupted()) give_up(Errc::cancelled, "the cache was shut down", CloseReason::cancelled);
+    if (transfer_.lane().interrupted())
+        give_up(Errc::cancelled, "the cache was shut down", CloseReason::cancelled);
     if (const char* what = patience_.expired(transfer_)) {
         transfer_.step();  // what came in the last moment counts
         if (transfer_.done()) return;
@@ -270,9 +278,12 @@ void Exchange::drain_internally() noexcept {
             transfer_.step();
             const auto now = Clock::now();
             if (transfer_.done()) break;
-            if (transfer_.body_bytes() - before > internal_drain_bytes) why = CloseReason::drain_limit;
-            else if (now >= until) why = CloseReason::drain_timeout;
-            else transfer_.wait(std::chrono::ceil<std::chrono::milliseconds>(until - now));
+            if (transfer_.body_bytes() - before > internal_drain_bytes)
+                why = CloseReason::drain_limit;
+            else if (now >= until)
+                why = CloseReason::drain_timeout;
+            else
+                transfer_.wait(std::chrono::ceil<std::chrono::milliseconds>(until - now));
         }
     } catch (...) {
         why = CloseReason::transfer_error;
@@ -289,6 +300,8 @@ void Exchange::end_transfer(CloseReason why) noexcept {
     disposition_ = Disposition{reason == CloseReason::none, reason, discarded_};
 }
 
-bool Exchange::idempotent() const noexcept { return is_idempotent(method_); }
+bool Exchange::idempotent() const noexcept {
+    return is_idempotent(method_);
+}
 
 }  // namespace ringlet::detail

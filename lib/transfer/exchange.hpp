@@ -35,8 +35,9 @@ struct Call {
     std::shared_ptr<CookieJar> cookies;  // null: none kept
 };
 
-/// Driven by one thread at a time, its Response's. It keeps alive what it needs, and is used again for the session's next
-/// request once nobody holds it (handles() is 0), so that a request allocates nothing in the steady state.
+/// Driven by one thread at a time, its Response's. It keeps alive what it needs, and is used again for the
+/// session's next request once nobody holds it (handles() is 0), so that a request allocates nothing in the
+/// steady state.
 class Exchange {
   public:
     Exchange() = default;
@@ -131,7 +132,7 @@ class Exchange {
     std::optional<std::stop_callback<Waker>> waker_;  // only while a transfer is active
     BodyState state_ = BodyState::unread;
     bool locked_ = false;
-    bool internal_ = true;     // inside run(): what is thrown away is nobody's loss
+    bool internal_ = true;  // inside run(): what is thrown away is nobody's loss
     std::uint64_t read_total_ = 0;
     std::uint64_t discarded_ = 0;
     std::exception_ptr body_error_;

@@ -44,11 +44,14 @@ std::string Exchange::describe() const {
 }
 
 void Exchange::require_unlocked() const {
-    if (locked_) throw Error(Errc::body_locked, "body locked: a chunks() or stream() reader of " + describe() + " lives");
+    if (locked_)
+        throw Error(Errc::body_locked,
+                    "body locked: a chunks() or stream() reader of " + describe() + " lives");
 }
 
 void Exchange::require_alive() const {
-    if (state_ == BodyState::abandoned) throw Error(Errc::cancelled, "the response was aborted: " + describe());
+    if (state_ == BodyState::abandoned)
+        throw Error(Errc::cancelled, "the response was aborted: " + describe());
     if (body_error_) std::rethrow_exception(body_error_);
 }
 
@@ -56,7 +59,8 @@ void Exchange::require_unread() {
     require_unlocked();
     require_alive();
     if (read_total_ != 0 || discarded_ != 0) {
-        throw Error(Errc::body_already_read, "body already read: " + describe() + "; only read() goes on from there");
+        throw Error(Errc::body_already_read,
+                    "body already read: " + describe() + "; only read() goes on from there");
     }
 }
 
@@ -169,14 +173,17 @@ Disposition Exchange::consume(DrainLimits limits) {
     if (!transfer_.active()) return disposition_.value_or(Disposition{});
     const Inside inside(patience_);
     const auto before = transfer_.body_bytes() - transfer_.buffer().size();
-    const auto until = limits.time.is_unlimited() ? Clock::time_point::max() : Clock::now() + limits.time.value();
+    const auto until =
+        limits.time.is_unlimited() ? Clock::time_point::max() : Clock::now() + limits.time.value();
     CloseReason over = CloseReason::none;
     transfer_.buffer().clear();
     transfer_.discard(true);
     const auto check = [&] {
         discarded_ = transfer_.body_bytes() - before;
-        if (discarded_ > limits.bytes.value()) over = CloseReason::drain_limit;
-        else if (until != Clock::time_point::max() && Clock::now() >= until) over = CloseReason::drain_timeout;
+        if (discarded_ > limits.bytes.value())
+            over = CloseReason::drain_limit;
+        else if (until != Clock::time_point::max() && Clock::now() >= until)
+            over = CloseReason::drain_timeout;
         return over != CloseReason::none;
     };
     try {
@@ -208,7 +215,8 @@ void Exchange::drop() noexcept {
     try {
         if (!transfer_.done() && transfer_.buffer().empty()) transfer_.step();  // the end may be here already
         if (body_over() && transfer_.result() == CURLE_OK) return end_transfer(CloseReason::none);
-        if (transfer_.done() && transfer_.result() != CURLE_OK) return end_transfer(CloseReason::transfer_error);
+        if (transfer_.done() && transfer_.result() != CURLE_OK)
+            return end_transfer(CloseReason::transfer_error);
         if (drain_dropped()) return;
     } catch (...) {
         return end_transfer(CloseReason::transfer_error);
@@ -241,7 +249,8 @@ void Exchange::close_unread(bool warn) noexcept {
     if (warn && !keeps && !finished_stream) {
         warn_dropped();
     } else if (warn) {
-        call_.cache->log().debug("response dropped unread, HTTP/2 stream reset, connection kept: " + describe());
+        call_.cache->log().debug("response dropped unread, HTTP/2 stream reset, connection kept: " +
+                                 describe());
     }
     end_transfer(keeps || finished_stream ? CloseReason::none : CloseReason::unread_body);
 }
@@ -250,10 +259,11 @@ void Exchange::warn_dropped() noexcept {
     try {
         std::string left = "an unknown number";
         if (const auto known = known_left()) left = std::to_string(*known + transfer_.buffer().size());
-        DropLog::instance().warn(call_.cache->log(), call_.key.origin(),
-                                 describe() + ", " + left +
-                                     " left; read it to the end, or call consume() to keep the connection, or abort() to "
-                                     "close it on purpose");
+        DropLog::instance().warn(
+            call_.cache->log(), call_.key.origin(),
+            describe() + ", " + left +
+                " left; read it to the end, or call consume() to keep the connection, or abort() to "
+                "close it on purpose");
     } catch (...) {
         // Out of memory: the counter and the event tell.
     }

@@ -7,7 +7,8 @@
 
 namespace ringlet::detail {
 
-/// Steps and waits until `until()`, the end of the transfer, or `latest`. Throws for what interrupts: stop, shutdown, time.
+/// Steps and waits until `until()`, the end of the transfer, or `latest`. Throws for what interrupts: stop,
+/// shutdown, time.
 template <class Until>
 void Exchange::drive(Until until, Clock::time_point latest) {
     const auto spin = call_.cache->settings().busy_poll.value();

@@ -15,28 +15,38 @@ Errc code_of(Transfer& transfer) {
     const auto& head = transfer.head();
     switch (transfer.failure()) {
         case Failure::head_too_large:
-        case Failure::body_too_large: return Errc::too_large;
-        case Failure::replay_refused: return Errc::connection_lost;
-        case Failure::not_http2: return Errc::protocol;
+        case Failure::body_too_large:
+            return Errc::too_large;
+        case Failure::replay_refused:
+            return Errc::connection_lost;
+        case Failure::not_http2:
+            return Errc::protocol;
         case Failure::client_abort:
-        case Failure::none: break;
+        case Failure::none:
+            break;
     }
     const bool in_head = !head.complete();
     if (in_head && (result == CURLE_OUT_OF_MEMORY || result == curle_too_large)) return Errc::too_large;
-    if (in_head && result == CURLE_RECV_ERROR && head.size() > suspiciously_large_head) return Errc::too_large;
+    if (in_head && result == CURLE_RECV_ERROR && head.size() > suspiciously_large_head)
+        return Errc::too_large;
     if (transfer.proxy_refused()) return Errc::proxy;
     return errc_of(result, head.complete());
 }
 
 std::string_view words_for(const Transfer& transfer) {
     switch (transfer.failure()) {
-        case Failure::head_too_large: return "the answer's header fields exceed 300 KiB";
-        case Failure::body_too_large: return "the body exceeds max_body_size";
+        case Failure::head_too_large:
+            return "the answer's header fields exceed 300 KiB";
+        case Failure::body_too_large:
+            return "the body exceeds max_body_size";
         case Failure::replay_refused:
-            return "the kept connection was lost before an answer came; the request may not be sent twice (see replay())";
-        case Failure::not_http2: return "an HTTP/2 status line on a connection that is not HTTP/2";
+            return "the kept connection was lost before an answer came; the request may not be sent twice "
+                   "(see replay())";
+        case Failure::not_http2:
+            return "an HTTP/2 status line on a connection that is not HTTP/2";
         case Failure::client_abort:
-        case Failure::none: break;
+        case Failure::none:
+            break;
     }
     return {};
 }
@@ -45,13 +55,18 @@ std::string_view words_for(const Transfer& transfer) {
 
 Errc errc_of(CURLcode code, bool body_started) noexcept {
     switch (code) {
-        case CURLE_URL_MALFORMAT: return Errc::invalid_argument;
-        case CURLE_UNSUPPORTED_PROTOCOL: return Errc::unsupported_protocol;
-        case CURLE_COULDNT_RESOLVE_HOST: return Errc::resolve;
+        case CURLE_URL_MALFORMAT:
+            return Errc::invalid_argument;
+        case CURLE_UNSUPPORTED_PROTOCOL:
+            return Errc::unsupported_protocol;
+        case CURLE_COULDNT_RESOLVE_HOST:
+            return Errc::resolve;
         case CURLE_COULDNT_RESOLVE_PROXY:
-        case CURLE_PROXY: return Errc::proxy;
+        case CURLE_PROXY:
+            return Errc::proxy;
         case CURLE_COULDNT_CONNECT:
-        case CURLE_INTERFACE_FAILED: return Errc::connect;
+        case CURLE_INTERFACE_FAILED:
+            return Errc::connect;
         case CURLE_SSL_CONNECT_ERROR:
         case CURLE_PEER_FAILED_VERIFICATION:
         case CURLE_SSL_CERTPROBLEM:
@@ -64,33 +79,52 @@ Errc errc_of(CURLcode code, bool body_started) noexcept {
         case CURLE_SSL_ENGINE_NOTFOUND:
         case CURLE_SSL_ENGINE_SETFAILED:
         case CURLE_SSL_CLIENTCERT:
-        case CURLE_USE_SSL_FAILED: return Errc::tls;
-        case CURLE_OPERATION_TIMEDOUT: return Errc::timeout;
-        case CURLE_PARTIAL_FILE: return Errc::truncated;
-        case CURLE_GOT_NOTHING: return Errc::empty_reply;
-        case CURLE_BAD_CONTENT_ENCODING: return Errc::decode;
-        case CURLE_WRITE_ERROR: return body_started ? Errc::decode : Errc::protocol;
+        case CURLE_USE_SSL_FAILED:
+            return Errc::tls;
+        case CURLE_OPERATION_TIMEDOUT:
+            return Errc::timeout;
+        case CURLE_PARTIAL_FILE:
+            return Errc::truncated;
+        case CURLE_GOT_NOTHING:
+            return Errc::empty_reply;
+        case CURLE_BAD_CONTENT_ENCODING:
+            return Errc::decode;
+        case CURLE_WRITE_ERROR:
+            return body_started ? Errc::decode : Errc::protocol;
         case CURLE_READ_ERROR:
-        case CURLE_ABORTED_BY_CALLBACK: return Errc::upload;
-        case CURLE_SEND_FAIL_REWIND: return Errc::body_not_replayable;
+        case CURLE_ABORTED_BY_CALLBACK:
+            return Errc::upload;
+        case CURLE_SEND_FAIL_REWIND:
+            return Errc::body_not_replayable;
         case CURLE_FILESIZE_EXCEEDED:
-        case curle_too_large: return Errc::too_large;
+        case curle_too_large:
+            return Errc::too_large;
         case CURLE_SEND_ERROR:
         case CURLE_RECV_ERROR:
         case CURLE_HTTP2:
-        case CURLE_HTTP2_STREAM: return Errc::connection_lost;
-        case CURLE_TOO_MANY_REDIRECTS: return Errc::too_many_redirects;
+        case CURLE_HTTP2_STREAM:
+            return Errc::connection_lost;
+        case CURLE_TOO_MANY_REDIRECTS:
+            return Errc::too_many_redirects;
         case CURLE_BAD_FUNCTION_ARGUMENT:
         case CURLE_UNKNOWN_OPTION:
-        case CURLE_NOT_BUILT_IN: return Errc::invalid_argument;
-        default: return Errc::protocol;
+        case CURLE_NOT_BUILT_IN:
+            return Errc::invalid_argument;
+        default:
+            return Errc::protocol;
     }
 }
 
-Error request_error(Errc code, std::string_view method, std::string_view url, std::string_view why, ErrorDetails details) {
+Error request_error(Errc code, std::string_view method, std::string_view url, std::string_view why,
+                    ErrorDetails details) {
     details.url = redacted(url);
     std::string message;
-    message.append(method).append(" ").append(details.url).append(" (").append(to_string(details.phase)).append("): ");
+    message.append(method)
+        .append(" ")
+        .append(details.url)
+        .append(" (")
+        .append(to_string(details.phase))
+        .append("): ");
     message.append(why);
     return Error(code, message, std::move(details));
 }
@@ -104,8 +138,10 @@ Error transfer_error(Transfer& transfer, std::string_view method, const Url& url
     if (details.remote_address.empty()) details.remote_address = transfer.lane().attempted_address();
     const auto code = code_of(transfer);
     const bool unanswered = !transfer.head().started();
-    const bool transient = code == Errc::connection_lost || code == Errc::empty_reply || code == Errc::timeout;
-    const bool never_sent = transfer.sends() == 0 && (code == Errc::connect || code == Errc::resolve || code == Errc::timeout);
+    const bool transient =
+        code == Errc::connection_lost || code == Errc::empty_reply || code == Errc::timeout;
+    const bool never_sent =
+        transfer.sends() == 0 && (code == Errc::connect || code == Errc::resolve || code == Errc::timeout);
     details.retryable = never_sent || (transient && idempotent && unanswered);
     std::string why(words_for(transfer));
     if (why.empty()) {

@@ -15,6 +15,7 @@ Error transfer_error(Transfer& transfer, std::string_view method, const Url& url
 Errc errc_of(CURLcode code, bool body_started) noexcept;
 
 /// An Error that names the request: "GET http://host/path: why".
-Error request_error(Errc code, std::string_view method, std::string_view url, std::string_view why, ErrorDetails details);
+Error request_error(Errc code, std::string_view method, std::string_view url, std::string_view why,
+                    ErrorDetails details);
 
 }  // namespace ringlet::detail

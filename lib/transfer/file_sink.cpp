@@ -16,7 +16,8 @@ constexpr std::size_t buffer_size = 256 * 1024;
 /// Links followed to what they name, also where that does not exist yet.
 std::filesystem::path followed(std::filesystem::path path) {
     std::error_code ec;
-    for (int hops = 0; hops < 40 && std::filesystem::is_symlink(std::filesystem::symlink_status(path, ec)); ++hops) {
+    for (int hops = 0; hops < 40 && std::filesystem::is_symlink(std::filesystem::symlink_status(path, ec));
+         ++hops) {
         const auto to = std::filesystem::read_symlink(path);
         path = to.is_absolute() ? to : path.parent_path() / to;
     }
@@ -24,14 +25,16 @@ std::filesystem::path followed(std::filesystem::path path) {
 }
 
 mode_t ordinary_mode() {
-    // The process's mask can only be read by setting it, which races with other threads: let the kernel apply it.
+    // The process's mask can only be read by setting it, which races with other threads: let the kernel apply
+    // it.
     return 0666;
 }
 
 int open_temporary(const std::filesystem::path& target, std::string& name) {
     static std::atomic<unsigned> counter{0};
     for (int tries = 0; tries < 100; ++tries) {
-        name = target.string() + ".part-" + std::to_string(::getpid()) + '-' + std::to_string(counter.fetch_add(1));
+        name = target.string() + ".part-" + std::to_string(::getpid()) + '-' +
+               std::to_string(counter.fetch_add(1));
         const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, ordinary_mode());
         if (fd >= 0 || errno != EEXIST) return fd;
     }
@@ -64,7 +67,9 @@ FileSink::~FileSink() {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
-void FileSink::put(void* self, const char* data, std::size_t size) { static_cast<FileSink*>(self)->write(data, size); }
+void FileSink::put(void* self, const char* data, std::size_t size) {
+    static_cast<FileSink*>(self)->write(data, size);
+}
 
 void FileSink::write(const char* data, std::size_t size) {
     if (pending_.size() + size > buffer_size) flush();

@@ -8,9 +8,9 @@
 
 namespace ringlet::detail {
 
-/// Writes to a temporary file in the same directory; commit() renames it. Without commit() the temporary is removed. A
-/// symbolic link is followed, so that its target is what is replaced; an existing file's permissions are kept; a device or a
-/// pipe is written to directly. Throws std::filesystem::filesystem_error.
+/// Writes to a temporary file in the same directory; commit() renames it. Without commit() the temporary is
+/// removed. A symbolic link is followed, so that its target is what is replaced; an existing file's
+/// permissions are kept; a device or a pipe is written to directly. Throws std::filesystem::filesystem_error.
 class FileSink {
   public:
     explicit FileSink(const std::filesystem::path& path);

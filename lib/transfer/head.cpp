@@ -26,8 +26,8 @@ Field split(std::string_view line) noexcept {
     return {trimmed(line.substr(0, colon)), trimmed(line.substr(colon + 1))};
 }
 
-/// Calls fn(name, value) for each field line; obsolete folding (RFC 9112 section 5.2) arrives unfolded or as lines that
-/// start with a blank, which are no fields.
+/// Calls fn(name, value) for each field line; obsolete folding (RFC 9112 section 5.2) arrives unfolded or as
+/// lines that start with a blank, which are no fields.
 template <class Fn>
 void each_field(std::string_view text, Fn fn) {
     while (!text.empty()) {
@@ -132,9 +132,12 @@ void Head::note_keep_alive(std::string_view value) noexcept {
         const auto item = trimmed(value.substr(0, end));
         value.remove_prefix(std::min(end + 1, value.size()));
         const auto equals = item.find('=');
-        if (equals == std::string_view::npos || !equal_ignoring_case(trimmed(item.substr(0, equals)), "timeout")) continue;
+        if (equals == std::string_view::npos ||
+            !equal_ignoring_case(trimmed(item.substr(0, equals)), "timeout"))
+            continue;
         auto text = trimmed(item.substr(equals + 1));
-        if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+        if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
+            text = text.substr(1, text.size() - 2);
         const auto seconds = number<std::uint32_t>(text);
         if (!seconds) continue;
         const std::chrono::seconds hint{*seconds};

@@ -13,8 +13,9 @@
 
 namespace ringlet::detail {
 
-/// Keeps the raw lines of the current block (an interim answer is replaced by the next one) and what the transfer decides
-/// by. Fields are parsed into Headers only when asked for. Reused from request to request: buffers keep their memory.
+/// Keeps the raw lines of the current block (an interim answer is replaced by the next one) and what the
+/// transfer decides by. Fields are parsed into Headers only when asked for. Reused from request to request:
+/// buffers keep their memory.
 class Head {
   public:
     enum class Line { more, interim_end, end, too_large };
@@ -58,7 +59,7 @@ class Head {
     void note(std::string_view name, std::string_view value) noexcept;
     void note_keep_alive(std::string_view value) noexcept;
 
-    std::string text_;      // lines of the current block
+    std::string text_;  // lines of the current block
     std::string trailers_text_;
     std::size_t total_ = 0;  // bytes of all blocks
     int status_ = 0;

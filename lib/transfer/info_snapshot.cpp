@@ -8,9 +8,11 @@
 namespace ringlet::detail {
 namespace {
 
-// Numbers run from 1 to CURLINFO_LASTONE, each with one type: whatever this libcurl does not know under a type is refused.
+// Numbers run from 1 to CURLINFO_LASTONE, each with one type: whatever this libcurl does not know under a
+// type is refused.
 constexpr int first_info = 1;
-constexpr int last_info = static_cast<int>(CURLINFO_LASTONE) + 20;  // a later libcurl may know more than the header does
+constexpr int last_info =
+    static_cast<int>(CURLINFO_LASTONE) + 20;  // a later libcurl may know more than the header does
 
 template <class T>
 void ask(CURL* easy, std::map<int, raw::Info>& values, int what) {
@@ -39,7 +41,8 @@ void InfoSnapshot::take(CURL* easy) {
     clear();
     for (int n = first_info; n <= last_info; ++n) {
         const char* text = nullptr;
-        if (curl().easy_getinfo(easy, static_cast<CURLINFO>(CURLINFO_STRING + n), &text) == CURLE_OK && text != nullptr) {
+        if (curl().easy_getinfo(easy, static_cast<CURLINFO>(CURLINFO_STRING + n), &text) == CURLE_OK &&
+            text != nullptr) {
             values_.emplace(CURLINFO_STRING + n, std::string(text));
         }
         ask<long>(easy, values_, CURLINFO_LONG + n);
@@ -54,7 +57,8 @@ void InfoSnapshot::take(CURL* easy) {
         values_.emplace(what, list);
     }
     curl_certinfo* certificates = nullptr;
-    if (curl().easy_getinfo(easy, CURLINFO_CERTINFO, &certificates) != CURLE_OK || certificates == nullptr) return;
+    if (curl().easy_getinfo(easy, CURLINFO_CERTINFO, &certificates) != CURLE_OK || certificates == nullptr)
+        return;
     for (int i = 0; i < certificates->num_of_certs; ++i) {
         lists_.push_back(copy_of(certificates->certinfo[i]));
         certificate_lists_.push_back(lists_.back().get());

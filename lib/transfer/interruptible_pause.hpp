@@ -9,7 +9,8 @@
 namespace ringlet::detail {
 
 /// Sleeps for `d`, or until either token is stopped.
-inline void pause_unless_stopped(std::chrono::milliseconds d, const std::stop_token& a, const std::stop_token& b) {
+inline void pause_unless_stopped(std::chrono::milliseconds d, const std::stop_token& a,
+                                 const std::stop_token& b) {
     std::mutex mutex;
     std::condition_variable wake;
     const auto notify = [&] {

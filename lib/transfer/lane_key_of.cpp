@@ -7,7 +7,8 @@
 namespace ringlet::detail {
 namespace {
 
-/// A plain request through an HTTP proxy travels on a connection to the proxy, whatever its origin: those share lanes.
+/// A plain request through an HTTP proxy travels on a connection to the proxy, whatever its origin: those
+/// share lanes.
 bool travels_on_proxy_connection(const Url& url, const WireOptions& wire) {
     if (url.https() || !wire.proxy || wire.proxy->empty() || wire.unix_socket) return false;
     return wire.proxy->find("://") == std::string::npos || wire.proxy->starts_with("http://") ||

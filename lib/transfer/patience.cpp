@@ -20,7 +20,8 @@ std::optional<nanoseconds> finite(const std::optional<Duration>& d) {
 
 Patience::Patience(const Options& options)
     : budget_(finite(options.timeout)), first_byte_(finite(options.first_byte_timeout)) {
-    if (options.low_speed && options.low_speed->bytes_per_second > 0 && !options.low_speed->time.is_unlimited()) {
+    if (options.low_speed && options.low_speed->bytes_per_second > 0 &&
+        !options.low_speed->time.is_unlimited()) {
         low_speed_ = options.low_speed;
     }
 }
@@ -73,7 +74,8 @@ void Patience::watch_speed(const Transfer& transfer, Clock::time_point now) {
     const auto span = low_speed_->time.value();
     if (window_spent_ + (now - *window_start_) < span) return;
     const auto moved = transfer.bytes_moved() - window_bytes_;
-    const auto wanted = static_cast<double>(low_speed_->bytes_per_second) * std::chrono::duration<double>(span).count();
+    const auto wanted =
+        static_cast<double>(low_speed_->bytes_per_second) * std::chrono::duration<double>(span).count();
     too_slow_ = static_cast<double>(moved) < wanted;
     window_start_ = now;
     window_spent_ = {};

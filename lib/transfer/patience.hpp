@@ -9,8 +9,8 @@
 
 namespace ringlet::detail {
 
-/// Counts only the time between enter() and leave(): the caller's own pauses are not the server's. Without any time limit
-/// set, it asks no clock.
+/// Counts only the time between enter() and leave(): the caller's own pauses are not the server's. Without
+/// any time limit set, it asks no clock.
 class Patience {
   public:
     Patience() = default;

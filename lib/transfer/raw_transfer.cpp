@@ -17,10 +17,12 @@ namespace {
 
 thread_local std::exception_ptr thrown;  // by a callback of the transfer that runs on this thread
 
-/// The lane while a raw transfer is on it: tells the cache when the connection stands, and takes the hooks off at the end.
+/// The lane while a raw transfer is on it: tells the cache when the connection stands, and takes the hooks
+/// off at the end.
 class RawLane final : public LaneClient {
   public:
-    RawLane(Lease lease, const RawCall& call) : lease_(std::move(lease)), call_(call), established_(lease_.reused()) {}
+    RawLane(Lease lease, const RawCall& call)
+        : lease_(std::move(lease)), call_(call), established_(lease_.reused()) {}
     ~RawLane() {
         if (lease_) leave(CloseReason::transfer_error);
     }
@@ -106,8 +108,10 @@ void RawLane::tell_connected() noexcept {
     curl().easy_getinfo(lease_->easy(), CURLINFO_PRETRANSFER_TIME_T, &connected);
     if (!opened_ || connected == 0) return;
     opened_ = false;
-    if (established_) lease_.cache()->reconnected(lease_, CloseReason::peer_closed);
-    else lease_.cache()->connected(lease_);
+    if (established_)
+        lease_.cache()->reconnected(lease_, CloseReason::peer_closed);
+    else
+        lease_.cache()->connected(lease_);
     established_ = true;
 }
 
@@ -140,7 +144,8 @@ CloseReason RawLane::verdict(CURLcode result) const noexcept {
     curl().easy_getinfo(lease_->easy(), CURLINFO_HTTP_VERSION, &version);
     curl().easy_getinfo(lease_->easy(), CURLINFO_RESPONSE_CODE, &status);
     if (status == 101) return CloseReason::upgraded;
-    if (call_.options->wire.raw && call_.options->wire.raw->is_set(CURLOPT_FORBID_REUSE)) return CloseReason::connection_close;
+    if (call_.options->wire.raw && call_.options->wire.raw->is_set(CURLOPT_FORBID_REUSE))
+        return CloseReason::connection_close;
     return CloseReason::none;
 }
 

@@ -1,4 +1,5 @@
-// RawTransfer: a whole transfer by libcurl's rules, with the caller's options and callbacks, on a leased lane.
+// RawTransfer: a whole transfer by libcurl's rules, with the caller's options and callbacks, on a leased
+// lane.
 #pragma once
 
 #include "cache/cache.hpp"
@@ -31,7 +32,7 @@ class InfoSnapshot {
 /// What a raw transfer runs with.
 struct RawCall {
     std::shared_ptr<const Options> options;  // with raw options
-    std::string url;  // for messages
+    std::string url;                         // for messages
     CookieJar* cookies = nullptr;
     LaneKey key;
     std::shared_ptr<Cache> cache;

@@ -22,15 +22,17 @@ bool is_redirect(const Head& head) noexcept {
         case 302:
         case 303:
         case 307:
-        case 308: break;
-        default: return false;
+        case 308:
+            break;
+        default:
+            return false;
     }
     const auto location = head.field("Location");
     return location && !location->empty();
 }
 
-Redirection redirect(std::string_view method, const Url& from, const std::shared_ptr<const Options>& options, int status,
-                     std::string_view location) {
+Redirection redirect(std::string_view method, const Url& from, const std::shared_ptr<const Options>& options,
+                     int status, std::string_view location) {
     Redirection next;
     next.url = std::make_shared<const Url>(Url::parse(location, from));
     next.to_get = becomes_get(method, status);
@@ -40,8 +42,10 @@ Redirection redirect(std::string_view method, const Url& from, const std::shared
         return next;
     }
     auto changed = std::make_shared<Options>(*options);
-    if (next.to_get) drop_fields(changed->headers, {"Content-Type", "Content-Length", "Content-Encoding",
-                                                    "Content-Language", "Content-Location", "Transfer-Encoding", "Expect"});
+    if (next.to_get)
+        drop_fields(changed->headers,
+                    {"Content-Type", "Content-Length", "Content-Encoding", "Content-Language",
+                     "Content-Location", "Transfer-Encoding", "Expect"});
     if (!same_origin) {
         drop_fields(changed->headers, {"Authorization", "Cookie", "Cookie2", "Proxy-Authorization", "Host"});
         if (changed->wire.credentials || changed->wire.bearer) {

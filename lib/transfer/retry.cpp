@@ -29,7 +29,8 @@ std::optional<milliseconds> asked_for(std::string_view text) {
 
 milliseconds random_up_to(milliseconds most) {
     thread_local std::minstd_rand generator{std::random_device{}()};
-    return milliseconds(std::uniform_int_distribution<long long>(0, std::max<long long>(most.count(), 0))(generator));
+    return milliseconds(
+        std::uniform_int_distribution<long long>(0, std::max<long long>(most.count(), 0))(generator));
 }
 
 }  // namespace
@@ -43,7 +44,8 @@ bool wants_retry(const RetryPolicy& policy, const Error& error) noexcept {
     return error.code() == Errc::connect || error.code() == Errc::resolve;
 }
 
-milliseconds retry_pause(const RetryPolicy& policy, unsigned attempt, std::optional<std::string_view> retry_after) {
+milliseconds retry_pause(const RetryPolicy& policy, unsigned attempt,
+                         std::optional<std::string_view> retry_after) {
     if (retry_after) {
         if (const auto wanted = asked_for(*retry_after)) return std::min(*wanted, policy.max_backoff);
     }

@@ -5,9 +5,9 @@
 
 namespace ringlet::detail {
 
-/// libcurl counts whole header lines only: a kept connection that dies after "HTTP/1.1 200 O" looks unanswered to it, and it
-/// would send the request again. The kernel counts bytes (TCP_INFO). One system call when a request starts on a kept
-/// connection, one more when that connection is closed under it.
+/// libcurl counts whole header lines only: a kept connection that dies after "HTTP/1.1 200 O" looks
+/// unanswered to it, and it would send the request again. The kernel counts bytes (TCP_INFO). One system call
+/// when a request starts on a kept connection, one more when that connection is closed under it.
 class SocketEar {
   public:
     /// Starts to listen on a connection that is about to carry a request. -1: no connection.

@@ -13,8 +13,8 @@ namespace {
 // Above it a transfer pauses. One turn of libcurl may add what a single read inflates to.
 constexpr std::size_t soft_limit = 256 * 1024;
 
-// Up to that much of a reset HTTP/2 stream may still be on its way before the next answer (before libcurl 8.15 the reset
-// leaves only with the next request).
+// Up to that much of a reset HTTP/2 stream may still be on its way before the next answer (before
+// libcurl 8.15 the reset leaves only with the next request).
 constexpr std::uint64_t reset_tolerance = 64 * 1024;
 
 }  // namespace
@@ -46,7 +46,8 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
     if (code != CURLM_OK) {
         end(CloseReason::transfer_error);
         if (code == CURLM_OUT_OF_MEMORY) throw std::bad_alloc();
-        throw Error(Errc::connection_lost, "libcurl does not take the request (CURLM code " + std::to_string(code) + ")");
+        throw Error(Errc::connection_lost,
+                    "libcurl does not take the request (CURLM code " + std::to_string(code) + ")");
     }
     added_ = true;
 }
@@ -102,9 +103,12 @@ Timings Transfer::timings() const noexcept {
     return t;
 }
 
-void Transfer::wake() noexcept { curl().multi_wakeup(lease_->multi()); }
+void Transfer::wake() noexcept {
+    curl().multi_wakeup(lease_->multi());
+}
 
-/// Tells the cache what happened inside libcurl, now that its frames are left (an observer is the user's code).
+/// Tells the cache what happened inside libcurl, now that its frames are left (an observer is the user's
+/// code).
 void Transfer::report_connections() noexcept {
     for (; replays_reported_ < replays_; ++replays_reported_) lease_.cache()->count_replay(lease_);
     if (!connect_pending_) return;
@@ -133,7 +137,8 @@ bool Transfer::proxy_refused() const noexcept {
     long answer = 0;
     curl().easy_getinfo(lease_->easy(), CURLINFO_HTTP_CONNECTCODE, &answer);
     const bool named = plan_.options->wire.proxy && !plan_.options->wire.proxy->empty();
-    const bool lost = result_ == CURLE_RECV_ERROR || result_ == CURLE_GOT_NOTHING || result_ == CURLE_SEND_ERROR;
+    const bool lost =
+        result_ == CURLE_RECV_ERROR || result_ == CURLE_GOT_NOTHING || result_ == CURLE_SEND_ERROR;
     return answer >= 300 || (named && lost) || (named && answer != 0 && answer / 100 != 2);
 }
 
@@ -175,7 +180,8 @@ std::size_t Transfer::aimed() noexcept {
 void Transfer::resume_if_paused() {
     if (!paused_ || done_ || (buffer_.size() > soft_limit / 2 && !discard_ && !sink_)) return;
     paused_ = false;
-    // What libcurl held back comes within the call, and must be taken whole: pausing again copies all of it each time.
+    // What libcurl held back comes within the call, and must be taken whole: pausing again copies all of it
+    // each time.
     resuming_ = true;
     curl().easy_pause(lease_->easy(), CURLPAUSE_CONT);
     resuming_ = false;
@@ -195,7 +201,8 @@ std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
             return size;
         }
         switch (head_.add(line)) {
-            case Head::Line::too_large: return fail(Failure::head_too_large);
+            case Head::Line::too_large:
+                return fail(Failure::head_too_large);
             case Head::Line::end: {
                 check_protocol();
                 // With credentials libcurl may answer a 401 by itself: the body or the end decides.
@@ -206,7 +213,8 @@ std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
                 break;
             }
             case Head::Line::interim_end:
-            case Head::Line::more: break;
+            case Head::Line::more:
+                break;
         }
         return failure_ == Failure::none ? size : 0;
     } catch (...) {
@@ -215,15 +223,16 @@ std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
     }
 }
 
-/// "HTTP/2" in a plain status line does not make it HTTP/2: such a connection would be kept by rules that do not fit.
+/// "HTTP/2" in a plain status line does not make it HTTP/2: such a connection would be kept by rules that do
+/// not fit.
 void Transfer::check_protocol() {
     auto protocol = head_.protocol();
     if (protocol == Protocol::http_2) {
         long negotiated = 0;
         curl().easy_getinfo(lease_->easy(), CURLINFO_HTTP_VERSION, &negotiated);
         const auto wanted = plan_.options->wire.http_version.value_or(HttpVersion::automatic);
-        const bool possible = plan_.url->https() ||
-                              wanted == HttpVersion::http_2 || wanted == HttpVersion::http_2_prior_knowledge;
+        const bool possible = plan_.url->https() || wanted == HttpVersion::http_2 ||
+                              wanted == HttpVersion::http_2_prior_knowledge;
         if (negotiated != CURL_HTTP_VERSION_2_0 || !possible) failure_ = Failure::not_http2;
     }
     lease_->set_protocol(protocol);
@@ -281,7 +290,8 @@ int Transfer::on_seek(curl_off_t offset, int origin) noexcept {
     return plan_.upload->rewind() ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-/// A request that was sent and not answered may only be sent again where the policy allows it, whatever libcurl would do.
+/// A request that was sent and not answered may only be sent again where the policy allows it, whatever
+/// libcurl would do.
 bool Transfer::replay_refused() const noexcept {
     if (sends_ == 0 || answered_) return false;  // the first time, or a new round of authentication
     if (ear_.nothing_sent()) return false;
@@ -310,9 +320,12 @@ int Transfer::on_send(const char*, int, const char*, int) noexcept {
     return CURL_PREREQFUNC_OK;
 }
 
-void Transfer::on_close_socket(int fd) noexcept { ear_.closing(fd); }
+void Transfer::on_close_socket(int fd) noexcept {
+    ear_.closing(fd);
+}
 
-int Transfer::on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow) noexcept {
+int Transfer::on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+                          curl_off_t ulnow) noexcept {
     if (!plan_.options->progress) return 0;
     constexpr auto interval = std::chrono::milliseconds(50);
     const auto now = Clock::now();

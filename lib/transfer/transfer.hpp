@@ -30,15 +30,23 @@ struct TransferPlan {
     std::string_view method;  // NUL-terminated
     const Url* url = nullptr;
     const Options* options = nullptr;
-    Upload* upload = nullptr;      // null or absent: no body
+    Upload* upload = nullptr;  // null or absent: no body
     CookieJar* cookies = nullptr;
-    bool empty_body = false;       // says Content-Length: 0
-    bool replay_allowed = false;   // by method, header and policy; whether the body can is asked when it comes to it
+    bool empty_body = false;  // says Content-Length: 0
+    bool replay_allowed =
+        false;  // by method, header and policy; whether the body can is asked when it comes to it
     std::uint64_t max_body = UINT64_MAX;
 };
 
 /// Why a transfer ended, beyond libcurl's own code.
-enum class Failure : std::uint8_t { none, head_too_large, body_too_large, replay_refused, not_http2, client_abort };
+enum class Failure : std::uint8_t {
+    none,
+    head_too_large,
+    body_too_large,
+    replay_refused,
+    not_http2,
+    client_abort
+};
 
 /// Where a body goes as it arrives. `put` may throw: the transfer is aborted, and the exception kept.
 struct Sink {
@@ -61,7 +69,8 @@ class Transfer final : public LaneClient {
     void step();
     /// Sleeps until libcurl has something to do, another thread calls wake(), or the time is over.
     void wait(std::chrono::milliseconds at_most);
-    /// Looks for an answer without sleeping, for up to `d`, where recent answers came that fast. True: something is there.
+    /// Looks for an answer without sleeping, for up to `d`, where recent answers came that fast. True:
+    /// something is there.
     bool spin(std::chrono::nanoseconds d);
     /// Ends wait() from another thread. Only while the transfer runs.
     void wake() noexcept;
@@ -88,7 +97,8 @@ class Transfer final : public LaneClient {
     const BodyBuffer& buffer() const noexcept { return buffer_; }
     /// The buffer has been emptied far enough: lets a paused transfer go on.
     void resume_if_paused();
-    /// Bytes go straight to `to` until it is full; the rest is buffered. How many were put there: taken_directly().
+    /// Bytes go straight to `to` until it is full; the rest is buffered. How many were put there:
+    /// taken_directly().
     void aim(char* to, std::size_t size) noexcept;
     std::size_t aimed_bytes() const noexcept { return aim_used_; }
     std::size_t aimed() noexcept;  // ends aim(): how many bytes went there
@@ -105,8 +115,8 @@ class Transfer final : public LaneClient {
     Lane& lane() noexcept { return *lease_; }
     const Lease& lease() const noexcept { return lease_; }
 
-    /// Takes the request off the lane and gives the lease back, open or closed: what became of it. `why` beyond what the
-    /// exchange itself says; none: as the protocol has it.
+    /// Takes the request off the lane and gives the lease back, open or closed: what became of it. `why`
+    /// beyond what the exchange itself says; none: as the protocol has it.
     CloseReason end(CloseReason why) noexcept;
     /// HTTP/2: resets the stream and keeps the connection, where that is sound.
     bool reset_keeps_connection(std::uint64_t known_left) const noexcept;
@@ -116,10 +126,12 @@ class Transfer final : public LaneClient {
     std::size_t on_body(const char* data, std::size_t size) noexcept override;
     std::size_t on_read(char* buffer, std::size_t size) noexcept override;
     int on_seek(curl_off_t offset, int origin) noexcept override;
-    int on_send(const char* remote_ip, int remote_port, const char* local_ip, int local_port) noexcept override;
+    int on_send(const char* remote_ip, int remote_port, const char* local_ip,
+                int local_port) noexcept override;
     bool on_open_socket() noexcept override;
     void on_close_socket(int fd) noexcept override;
-    int on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow) noexcept override;
+    int on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+                    curl_off_t ulnow) noexcept override;
 
   private:
     void configure();
@@ -154,9 +166,10 @@ class Transfer final : public LaneClient {
     unsigned sends_ = 0, replays_ = 0, replays_reported_ = 0;
     bool added_ = false, done_ = false;
     bool discard_ = false, paused_ = false, resuming_ = false;
-    bool answered_ = false;       // a header byte has come since the last send
-    bool connecting_ = false;     // a socket was opened and nothing was sent since
-    bool connect_pending_ = false;  // a new connection is established: to be told when libcurl's frames are left
+    bool answered_ = false;    // a header byte has come since the last send
+    bool connecting_ = false;  // a socket was opened and nothing was sent since
+    bool connect_pending_ =
+        false;  // a new connection is established: to be told when libcurl's frames are left
     bool reached_cache_ = false;  // the cache knows this lane's connection as established
 };
 

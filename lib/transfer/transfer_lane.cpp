@@ -93,7 +93,8 @@ void Transfer::set_body() {
     } else {
         set_option(easy, CURLOPT_UPLOAD, 1L, "body");
         const auto size = upload.size();
-        set_option(easy, CURLOPT_INFILESIZE_LARGE, size ? static_cast<curl_off_t>(*size) : curl_off_t{-1}, "body");
+        set_option(easy, CURLOPT_INFILESIZE_LARGE, size ? static_cast<curl_off_t>(*size) : curl_off_t{-1},
+                   "body");
     }
 }
 
@@ -138,7 +139,8 @@ CloseReason Transfer::verdict() const noexcept {
     if (!done_ || result_ != CURLE_OK || failure_ != Failure::none) return CloseReason::transfer_error;
     if (head_.status() == 101) return CloseReason::upgraded;
     const auto wanted = plan_.options->headers.get("Connection");
-    if (head_.says_close() || (wanted && list_contains(*wanted, "close"))) return CloseReason::connection_close;
+    if (head_.says_close() || (wanted && list_contains(*wanted, "close")))
+        return CloseReason::connection_close;
     const auto* upload = plan_.upload;
     const bool streamed = upload != nullptr && upload->present() && !upload->memory() && !upload->multipart();
     if ((streamed && !upload->finished()) || !sent()) return CloseReason::transfer_error;
@@ -167,7 +169,8 @@ void Transfer::leave_lane(bool close) noexcept {
 
 CloseReason Transfer::end(CloseReason why) noexcept {
     if (!active()) return CloseReason::none;
-    const auto keep_stream_reset = why == CloseReason::none && !done_;  // HTTP/2 only: see reset_keeps_connection()
+    const auto keep_stream_reset =
+        why == CloseReason::none && !done_;  // HTTP/2 only: see reset_keeps_connection()
     auto reason = why;
     if (why == CloseReason::none && !keep_stream_reset) reason = verdict();
     if (plan_.cookies != nullptr && added_) plan_.cookies->store(lease_->easy());

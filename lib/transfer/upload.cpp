@@ -13,16 +13,21 @@
 namespace ringlet::detail {
 namespace {
 
-std::string reason_of(int number) { return std::system_category().message(number); }
+std::string reason_of(int number) {
+    return std::system_category().message(number);
+}
 
-/// A file's content. Its size is what it was when opened: a file that turns out shorter is an error, never a short body.
+/// A file's content. Its size is what it was when opened: a file that turns out shorter is an error, never a
+/// short body.
 class FileSource final : public Source {
   public:
-    explicit FileSource(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "rbe")) {
+    explicit FileSource(const std::filesystem::path& path)
+        : path_(path), file_(std::fopen(path.c_str(), "rbe")) {
         std::error_code ec;
         const bool regular = file_ != nullptr && std::filesystem::is_regular_file(path, ec);
         if (!file_) throw Error(Errc::upload, "body file " + path.string() + ": " + reason_of(errno));
-        if (std::filesystem::is_directory(path, ec)) throw Error(Errc::upload, "body file " + path.string() + ": a directory");
+        if (std::filesystem::is_directory(path, ec))
+            throw Error(Errc::upload, "body file " + path.string() + ": a directory");
         if (regular) size_ = std::filesystem::file_size(path);
     }
     ~FileSource() override {
@@ -33,7 +38,8 @@ class FileSource final : public Source {
 
     std::size_t read(std::span<std::byte> buffer) override {
         const auto n = std::fread(buffer.data(), 1, buffer.size(), file_);
-        if (n == 0 && std::ferror(file_) != 0) throw Error(Errc::upload, "body file " + path_.string() + ": cannot be read");
+        if (n == 0 && std::ferror(file_) != 0)
+            throw Error(Errc::upload, "body file " + path_.string() + ": cannot be read");
         return n;
     }
     std::optional<std::uint64_t> size() const override { return size_; }
@@ -72,7 +78,8 @@ void add_part(curl_mime* mime, const Part& part) {
 
 Upload::Upload(std::shared_ptr<BodyData> body) : body_(std::move(body)) {
     if (!body_) return;
-    if (const auto* path = std::get_if<std::filesystem::path>(&body_->content)) source_ = std::make_shared<FileSource>(*path);
+    if (const auto* path = std::get_if<std::filesystem::path>(&body_->content))
+        source_ = std::make_shared<FileSource>(*path);
     if (const auto* source = std::get_if<std::shared_ptr<Source>>(&body_->content)) {
         source_ = *source;
         if (body_->source_used.exchange(true) && !source_->rewind()) {
@@ -91,7 +98,9 @@ std::optional<std::string_view> Upload::memory() const noexcept {
     return std::nullopt;
 }
 
-bool Upload::multipart() const noexcept { return body_ && std::holds_alternative<Multipart>(body_->content); }
+bool Upload::multipart() const noexcept {
+    return body_ && std::holds_alternative<Multipart>(body_->content);
+}
 
 void Upload::fill(curl_mime* mime) const {
     for (const auto& part : std::get<Multipart>(body_->content)) add_part(mime, part);
@@ -102,11 +111,12 @@ std::size_t Upload::read(char* buffer, std::size_t size) noexcept {
         if (!source_) return 0;
         if (size_ && size > *size_ - taken_) size = static_cast<std::size_t>(*size_ - taken_);
         const auto n = size == 0 ? 0 : source_->read({reinterpret_cast<std::byte*>(buffer), size});
-        if (n > size) throw Error(Errc::upload, "the body's source says it read more than there was room for");
+        if (n > size)
+            throw Error(Errc::upload, "the body's source says it read more than there was room for");
         taken_ += n;
         if (n == 0 && size_ && taken_ < *size_) {
-            throw Error(Errc::upload, "the body ended after " + std::to_string(taken_) + " of " + std::to_string(*size_) +
-                                          " bytes");
+            throw Error(Errc::upload, "the body ended after " + std::to_string(taken_) + " of " +
+                                          std::to_string(*size_) + " bytes");
         }
         finished_ = n == 0 || (size_ && taken_ == *size_);
         return n;

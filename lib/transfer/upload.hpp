@@ -14,8 +14,8 @@
 
 namespace ringlet::detail {
 
-/// One request's body: in memory (libcurl sends it from there), streamed (files and sources), or multipart. Lives as long as
-/// the exchange, over redirects and replays.
+/// One request's body: in memory (libcurl sends it from there), streamed (files and sources), or multipart.
+/// Lives as long as the exchange, over redirects and replays.
 class Upload {
   public:
     Upload() = default;

@@ -8,7 +8,8 @@ namespace ringlet::detail {
 std::size_t WarmUp::open(std::size_t n) {
     const auto url = Url::parse(url_);
     const auto idle = cache_->idle_for(lane_key(url, Options{}));
-    if (idle < n) throw Error(Errc::unsupported_protocol, "prewarm: opening connections ahead is not available");
+    if (idle < n)
+        throw Error(Errc::unsupported_protocol, "prewarm: opening connections ahead is not available");
     return idle;
 }
 

@@ -20,7 +20,9 @@ void check(std::string_view name, std::string_view value) {
 
 }  // namespace
 
-bool Headers::contains(std::string_view name) const noexcept { return get(name).has_value(); }
+bool Headers::contains(std::string_view name) const noexcept {
+    return get(name).has_value();
+}
 
 std::optional<std::string_view> Headers::get(std::string_view name) const noexcept {
     for (const auto& field : *this) {

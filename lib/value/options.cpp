@@ -50,7 +50,12 @@ void take_headers(Headers& to, const Headers& from) {
 class KeyText {
   public:
     void add(std::string_view name, std::string_view value) {
-        text_.append(name).append("=").append(std::to_string(value.size())).append(":").append(value).append("\n");
+        text_.append(name)
+            .append("=")
+            .append(std::to_string(value.size()))
+            .append(":")
+            .append(value)
+            .append("\n");
     }
     void add_optional(std::string_view name, const std::optional<std::string>& value) {
         if (value) add(name, *value);
@@ -67,8 +72,12 @@ class KeyText {
 
 }  // namespace
 
-void Options::touch_wire() { wire_id = next_id(); }
-void Options::touch_headers() { headers_id = headers.empty() ? 0 : next_id(); }
+void Options::touch_wire() {
+    wire_id = next_id();
+}
+void Options::touch_headers() {
+    headers_id = headers.empty() ? 0 : next_id();
+}
 
 Options merged(const Options& base, const Options& over) {
     Options out = base;

@@ -5,8 +5,8 @@
 #include "ringlet/limits.hpp"
 #include "ringlet/settings.hpp"
 
-#include <cstdint>
 #include <curl/curl.h>
+#include <cstdint>
 
 #include <functional>
 #include <memory>
@@ -36,7 +36,8 @@ struct ClientCertificate {
     std::string password;
 };
 
-/// What libcurl is told before a transfer, and stays on a lane's easy handle while the same options are used again.
+/// What libcurl is told before a transfer, and stays on a lane's easy handle while the same options are used
+/// again.
 struct WireOptions {
     std::optional<Duration> connect_timeout;
     std::optional<Credentials> credentials;
@@ -88,11 +89,12 @@ struct Options {
     void touch_headers();
 };
 
-/// `over` wins, field by field; header fields of `over` replace those of the same name. An id is a new one only if `over`
-/// changes what it stands for.
+/// `over` wins, field by field; header fields of `over` replace those of the same name. An id is a new one
+/// only if `over` changes what it stands for.
 Options merged(const Options& base, const Options& over);
 
-/// The part of a lane key that depends on options: "name=value" lines, equal only if connections may be shared.
+/// The part of a lane key that depends on options: "name=value" lines, equal only if connections may be
+/// shared.
 std::string isolation_text(const WireOptions& options);
 
 }  // namespace ringlet::detail

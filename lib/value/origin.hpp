@@ -6,8 +6,8 @@
 
 namespace ringlet::detail {
 
-/// "scheme://host:port", lower case, default port filled in; a path is ignored. Throws Error{invalid_argument,
-/// unsupported_protocol}.
+/// "scheme://host:port", lower case, default port filled in; a path is ignored. Throws
+/// Error{invalid_argument, unsupported_protocol}.
 std::string normalise_origin(std::string_view text);
 
 }  // namespace ringlet::detail

@@ -63,7 +63,9 @@ Url Url::parse(std::string_view text, const Url& base) {
     return url;
 }
 
-Url Url::parse(std::string_view text) { return parse(text, Url{}); }
+Url Url::parse(std::string_view text) {
+    return parse(text, Url{});
+}
 
 void Url::read_origin() {
     const auto scheme = part(handle(), CURLUPART_SCHEME);
@@ -78,7 +80,8 @@ void Url::read_origin() {
     if (!host || *host.get() == '\0' || !port) throw bad_url(text_, "it has no host");
     origin_ += "://";
     origin_ += host.get();
-    if (const auto zone = part(handle(), CURLUPART_ZONEID)) origin_.insert(origin_.size() - 1, std::string("%") + zone.get());
+    if (const auto zone = part(handle(), CURLUPART_ZONEID))
+        origin_.insert(origin_.size() - 1, std::string("%") + zone.get());
     origin_ += ':';
     origin_ += port.get();
     to_lower(origin_);
@@ -128,6 +131,8 @@ std::string redacted(std::string_view url) {
     return out;
 }
 
-std::string normalise_origin(std::string_view text) { return Url::parse(text).origin(); }
+std::string normalise_origin(std::string_view text) {
+    return Url::parse(text).origin();
+}
 
 }  // namespace ringlet::detail

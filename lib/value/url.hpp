@@ -12,8 +12,8 @@ namespace ringlet::detail {
 class Url {
   public:
     Url() = default;
-    /// Throws Error: invalid_argument (also for CR, LF, NUL), unsupported_protocol unless http or https. `base`, unless
-    /// empty, is what a relative reference is resolved against (RFC 3986 section 5).
+    /// Throws Error: invalid_argument (also for CR, LF, NUL), unsupported_protocol unless http or https.
+    /// `base`, unless empty, is what a relative reference is resolved against (RFC 3986 section 5).
     static Url parse(std::string_view text, const Url& base);
     static Url parse(std::string_view text);
 
