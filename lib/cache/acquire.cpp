@@ -50,7 +50,8 @@ Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& 
     {
         const Lock lock(mutex_);
         notice_fork();
-        if (closed()) fail_acquire(Errc::cache_closed, "the cache has been shut down");
+        if (closed() && (!limits.continuation || interrupting_))
+            fail_acquire(Errc::cache_closed, "the cache has been shut down");
         const auto taken = keys_.take(key);
         waiter.key = taken.key;
         try {

@@ -42,6 +42,7 @@ struct AcquireLimits {
         Clock::time_point::max();  // the request's own: Errc::timeout when it ends the wait
     std::stop_token stop;          // Errc::cancelled
     bool fresh = false;            // a new connection, never an idle one (a replay)
+    bool continuation = false;     // the request holds a Continuation: also while the cache is being shut down
     bool prewarm = false;  // fresh, for no request: it neither waits (Errc::acquire_timeout) nor evicts, and
                            // is not counted
 };
@@ -95,6 +96,9 @@ class Cache : public std::enable_shared_from_this<Cache> {
     /// Set when shutdown()'s grace is over.
     std::stop_token shutdown_token() const noexcept { return stopping_.get_token(); }
     std::size_t idle_for(const LaneKey& key) const;
+    /// For Continuation.
+    void begin_continuation() noexcept;
+    void end_continuation() noexcept;
 
     /// The last user-facing handle is gone: idle connections are closed now, leased ones when they come back.
     void abandon() noexcept;
@@ -177,7 +181,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void count_closed_locked(CloseReason why) noexcept RINGLET_REQUIRES(mutex_);
     // shutdown.cpp
     bool quiet_locked() const RINGLET_REQUIRES(mutex_) {
-        return policy_.open() == 0 && policy_.waiting() == 0;
+        return policy_.open() == 0 && policy_.waiting() == 0 && continuations_ == 0;
     }
     bool wait_quiet(Instant until) RINGLET_EXCLUDES(mutex_);
     void interrupt_all() RINGLET_EXCLUDES(mutex_);
@@ -215,6 +219,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     std::size_t blocked_ RINGLET_GUARDED_BY(mutex_) = 0;       // waiters that sleep
     CacheStats totals_ RINGLET_GUARDED_BY(mutex_);             // only the counters since the start
     std::minstd_rand random_ RINGLET_GUARDED_BY(mutex_);
+    std::size_t continuations_ RINGLET_GUARDED_BY(mutex_) = 0;
     std::unique_ptr<std::condition_variable> quiet_
         RINGLET_GUARDED_BY(mutex_);                         // once closed_: something has ended
     std::atomic<bool> closed_{false};                       // written under mutex_; once true stays true

@@ -49,6 +49,17 @@ bool Cache::wait_quiet(Instant until) {
     return true;
 }
 
+void Cache::begin_continuation() noexcept {
+    const Lock lock(mutex_);
+    ++continuations_;
+}
+
+void Cache::end_continuation() noexcept {
+    const Lock lock(mutex_);
+    if (continuations_ != 0) --continuations_;  // 0 in a child whose parent began it
+    if (closed()) quiet_->notify_all();
+}
+
 /// Waiting requests get cache_closed; those in flight are told to end.
 void Cache::interrupt_all() {
     {

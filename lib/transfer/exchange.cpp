@@ -70,8 +70,10 @@ void Exchange::run(Call call) {
             run_hops();
         }
         internal_ = false;
+        continuation_.reset();
     } catch (...) {
         end_transfer(CloseReason::transfer_error);
+        continuation_.reset();
         finished_.store(true, std::memory_order_release);
         throw;
     }
@@ -90,11 +92,17 @@ void Exchange::run_hops() {
         }
         const std::string location(*transfer_.head().field("Location"));
         const int status = transfer_.head().status();
+        continue_later();
         drain_internally();
         if (hops == limit)
             give_up(Errc::too_many_redirects, "more than " + std::to_string(limit), CloseReason::none);
         prepare_redirect(redirect(method_, *call_.url, call_.options, status, location));
     }
+}
+
+/// The lease goes back, and the request goes on: see Continuation.
+void Exchange::continue_later() {
+    if (!continuation_) continuation_.emplace(call_.cache);
 }
 
 void Exchange::prepare_redirect(Redirection next) {
@@ -125,10 +133,12 @@ void Exchange::run_attempts() {
             if (last || !wants_retry(policy, transfer_.head().status())) return;
             wait = retry_pause(policy, attempt, transfer_.head().field("Retry-After"));
             if (!fits(wait)) return;
-            if (transfer_.active()) drain_internally();
+            continue_later();
+            drain_internally();
         } catch (const Error& error) {
             wait = retry_pause(policy, attempt, std::nullopt);
             if (last || !wants_retry(policy, error) || !fits(wait)) throw;
+            continue_later();
             end_transfer(CloseReason::transfer_error);
         }
         pause(wait);
@@ -158,7 +168,7 @@ void Exchange::pause(std::chrono::milliseconds d) {
     pause_unless_stopped(d, stop, closing);
     if (stop.stop_requested())
         give_up(Errc::cancelled, "stopped while waiting to try again", CloseReason::none);
-    if (call_.cache->closed()) give_up(Errc::cache_closed, "the cache was shut down", CloseReason::none);
+    if (closing.stop_requested()) give_up(Errc::cache_closed, "the cache was shut down", CloseReason::none);
 }
 
 void Exchange::run_transfer() {
@@ -169,6 +179,7 @@ void Exchange::run_transfer() {
     try {
         AcquireLimits limits;
         limits.deadline = patience_.deadline();
+        limits.continuation = continuation_.has_value();
         if (options.stop) limits.stop = *options.stop;
         lease = call_.cache->acquire(call_.key, limits);
     } catch (const Error& error) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cache/cache.hpp"
+#include "cache/continuation.hpp"
 #include "ringlet/response.hpp"
 #include "transfer/body_data.hpp"
 #include "transfer/cookie_jar.hpp"
@@ -86,6 +87,7 @@ class Exchange {
     void run_attempts();
     void run_hops();
     void run_transfer();
+    void continue_later();
     void prepare_redirect(Redirection next);
     void start_again(const Call& first);
     bool fits(std::chrono::milliseconds wait) const noexcept;
@@ -129,6 +131,7 @@ class Exchange {
     bool empty_body_ = false;
     Transfer transfer_;
     Patience patience_;
+    std::optional<Continuation> continuation_;        // inside run(), from the first redirect or retry on
     std::optional<std::stop_callback<Waker>> waker_;  // only while a transfer is active
     BodyState state_ = BodyState::unread;
     bool locked_ = false;
