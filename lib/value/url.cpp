@@ -25,6 +25,21 @@ CurlText part(CURLU* url, CURLUPart what, unsigned flags = 0) {
     return code == CURLUE_OK ? std::move(owned) : CurlText{};
 }
 
+bool is_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
+}
+
+/// An internationalised host in its ASCII form. What libcurl says when it cannot (no IDN built in, a name or
+/// a locale that does not allow it) differs from version to version, and is "out of memory" on 7.88.
+CurlText ascii_host(CURLU* url, std::string_view text) {
+    char* host = nullptr;
+    const auto code = curl().url_get(url, CURLUPART_HOST, &host, CURLU_PUNYCODE);
+    CurlText owned(host);
+    if (code != CURLUE_OK)
+        throw bad_url(text, "its host name has no ASCII form (IDN needs a locale with UTF-8)");
+    return owned;
+}
+
 void set_url(CURLU* url, const std::string& text) {
     const auto code =
         curl().url_set(url, CURLUPART_URL, text.c_str(), CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME);
@@ -74,8 +89,8 @@ void Url::read_origin() {
     if (origin_ != "http" && origin_ != "https") {
         throw bad_url(text_, "only http and https are supported", Errc::unsupported_protocol);
     }
-    auto host = part(handle(), CURLUPART_HOST, CURLU_PUNYCODE);
-    if (!host) host = part(handle(), CURLUPART_HOST);
+    auto host = part(handle(), CURLUPART_HOST);
+    if (host && !is_ascii(host.get())) host = ascii_host(handle(), text_);
     const auto port = part(handle(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
     if (!host || *host.get() == '\0' || !port) throw bad_url(text_, "it has no host");
     origin_ += "://";
