@@ -137,6 +137,8 @@ Error transfer_error(Transfer& transfer, std::string_view method, const Url& url
     details.remote_address = transfer.lane().remote_address();
     if (details.remote_address.empty()) details.remote_address = transfer.lane().attempted_address();
     const auto code = code_of(transfer);
+    if (code == Errc::tls)
+        details.phase = Phase::tls;  // also where the peer was gone before anyone could look
     const bool unanswered = !transfer.head().started();
     const bool transient =
         code == Errc::connection_lost || code == Errc::empty_reply || code == Errc::timeout;

@@ -3,6 +3,8 @@
 #include "curl/apply_options.hpp"
 #include "value/text.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <new>
 #include <utility>
@@ -16,6 +18,13 @@ constexpr std::size_t soft_limit = 256 * 1024;
 // Up to that much of a reset HTTP/2 stream may still be on its way before the next answer (before
 // libcurl 8.15 the reset leaves only with the next request).
 constexpr std::uint64_t reset_tolerance = 64 * 1024;
+
+/// TCP is connected. libcurl's own CONNECT_TIME is told only after the TLS handshake (7.88).
+bool has_peer(int fd) noexcept {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    return fd >= 0 && ::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+}
 
 }  // namespace
 
@@ -33,7 +42,8 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
     result_ = CURLE_OK;
     failure_ = Failure::none;
     sends_ = replays_ = replays_reported_ = 0;
-    added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = connect_pending_ = false;
+    added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = connect_pending_ =
+        established_ = false;
     aim_ = nullptr;
     sink_ = {};
     progress_at_ = {};
@@ -127,9 +137,11 @@ Phase Transfer::phase() const noexcept {
     if (sends_ != 0 && !connecting_) return sent() ? Phase::head : Phase::send;
     if (!lease_) return Phase::acquire;
     if (!connecting_) return Phase::resolve;
-    curl_off_t connected = 0;
-    curl().easy_getinfo(lease_->easy(), CURLINFO_CONNECT_TIME_T, &connected);
-    return connected > 0 && plan_.url->https() ? Phase::tls : Phase::connect;
+    if (!plan_.url->https() || !(established_ || has_peer(lease_->socket()))) return Phase::connect;
+    const auto& proxy = plan_.options->wire.proxy;
+    long tunnel = 0;
+    if (proxy && !proxy->empty()) curl().easy_getinfo(lease_->easy(), CURLINFO_HTTP_CONNECTCODE, &tunnel);
+    return proxy && !proxy->empty() && tunnel == 0 ? Phase::connect : Phase::tls;
 }
 
 bool Transfer::proxy_refused() const noexcept {
@@ -304,6 +316,7 @@ bool Transfer::on_open_socket() noexcept {
         return false;
     }
     connecting_ = true;
+    established_ = false;
     return true;
 }
 
@@ -322,6 +335,7 @@ int Transfer::on_send(const char*, int, const char*, int) noexcept {
 
 void Transfer::on_close_socket(int fd) noexcept {
     ear_.closing(fd);
+    if (connecting_) established_ = has_peer(fd);
 }
 
 int Transfer::on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,

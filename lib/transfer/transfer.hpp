@@ -168,6 +168,7 @@ class Transfer final : public LaneClient {
     bool discard_ = false, paused_ = false, resuming_ = false;
     bool answered_ = false;    // a header byte has come since the last send
     bool connecting_ = false;  // a socket was opened and nothing was sent since
+    bool established_ = false;  // ... and TCP was connected when libcurl closed it again
     bool connect_pending_ =
         false;  // a new connection is established: to be told when libcurl's frames are left
     bool reached_cache_ = false;  // the cache knows this lane's connection as established
