@@ -119,6 +119,7 @@ class Lane {
         SlistPtr headers;
         std::uint64_t headers_id = 0;  // of the options whose fields are in `headers`; 0: none are set
         Shape shape = Shape::get;
+        bool cookie_engine = false;           // started on the easy
         bool progress = false;                // CURLOPT_NOPROGRESS is off
         std::shared_ptr<const void> options;  // what raw options on the easy point at
     };

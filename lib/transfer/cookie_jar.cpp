@@ -6,8 +6,11 @@
 
 namespace ringlet::detail {
 
+void CookieJar::start(CURL* easy) {
+    set_option(easy, CURLOPT_COOKIEFILE, "", "cookies");  // reads no file
+}
+
 void CookieJar::load(CURL* easy) const {
-    set_option(easy, CURLOPT_COOKIEFILE, "", "cookies");  // starts the engine, reads no file
     set_option(easy, CURLOPT_COOKIELIST, "ALL", "cookies");
     for (const auto& line : lines_) set_option(easy, CURLOPT_COOKIELIST, line.c_str(), "cookies");
 }

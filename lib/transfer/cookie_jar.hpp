@@ -12,6 +12,8 @@ namespace ringlet::detail {
 /// brings the cookies there and takes them home. Used by one thread at a time.
 class CookieJar {
   public:
+    /// Starts libcurl's cookie engine on a handle: once for each.
+    static void start(CURL* easy);
     /// Puts the cookies on the handle. Throws std::bad_alloc.
     void load(CURL* easy) const;
     /// Takes what the handle holds now, and leaves it empty.

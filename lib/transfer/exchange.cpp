@@ -42,7 +42,8 @@ void Exchange::reset() noexcept {
     state_ = BodyState::unread;
     locked_ = false;
     internal_ = true;
-    read_total_ = discarded_ = 0;
+    read_total_ = 0;
+    discarded_ = 0;
     body_error_ = nullptr;
     disposition_.reset();
     protocol_ = Protocol::unknown;

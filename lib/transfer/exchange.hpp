@@ -135,8 +135,8 @@ class Exchange {
     std::optional<std::stop_callback<Waker>> waker_;  // only while a transfer is active
     BodyState state_ = BodyState::unread;
     bool locked_ = false;
-    bool internal_ = true;  // inside run(): what is thrown away is nobody's loss
-    std::uint64_t read_total_ = 0;
+    bool internal_ = true;                      // inside run(): what is thrown away is nobody's loss
+    std::atomic<std::uint64_t> read_total_{0};  // the session, on its own thread, may ask how far it is
     std::uint64_t discarded_ = 0;
     std::exception_ptr body_error_;
     std::optional<Disposition> disposition_;

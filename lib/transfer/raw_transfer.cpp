@@ -73,6 +73,7 @@ void RawLane::configure() {
     apply_options(lane.easy(), wire);
     if (call_.cookies != nullptr) {
         lane.taint();
+        CookieJar::start(lane.easy());
         call_.cookies->load(lane.easy());
     }
     lane.taint();  // whatever those options bring along ends with this transfer

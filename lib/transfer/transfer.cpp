@@ -79,8 +79,8 @@ void Transfer::collect_result() {
         if (message->msg != CURLMSG_DONE) continue;
         done_ = true;
         result_ = message->data.result;
-        if (head_.started() && head_.status() >= 200) head_.set_complete();
-        if (head_.status() != 0 && result_ == CURLE_OK) head_.set_complete();
+        // An answer that libcurl might have replied to by itself (401, 407, 417) is the final one after all.
+        if (result_ == CURLE_OK && head_.status() != 0) head_.set_complete();
     }
     if (!done_ && added_) {  // nothing runs and nothing is said: cannot happen while the handle is in
         done_ = true;

@@ -42,6 +42,7 @@ void Transfer::configure() {
     }
     if (plan_.cookies != nullptr) {
         lane.taint();
+        if (!std::exchange(lane.holdings().cookie_engine, true)) CookieJar::start(lane.easy());
         plan_.cookies->load(lane.easy());
     }
     set_option(lane.easy(), CURLOPT_CURLU, plan_.url->handle(), "url");
@@ -165,6 +166,12 @@ void Transfer::leave_lane(bool close) noexcept {
     curl().multi_remove_handle(lane.multi(), lane.easy());
     if (close) curl().easy_setopt(lane.easy(), CURLOPT_FORBID_REUSE, 0L);
     added_ = false;
+    // From libcurl 8.10 on a connection that it does not keep waits for a graceful end, with its descriptor,
+    // until the multi handle is driven again.
+    constexpr unsigned ends_gracefully = 0x080a00;
+    if (close || curl_version_number() < ends_gracefully) return;
+    int running = 0;
+    curl().multi_perform(lane.multi(), &running);
 }
 
 CloseReason Transfer::end(CloseReason why) noexcept {
