@@ -219,8 +219,10 @@ bool RawOptions::is_set(CURLoption id) const noexcept {
 }
 
 bool RawOptions::makes_connection_private() const noexcept {
-    return std::any_of(options_.begin(), options_.end(),
-                       [](const Option& o) { return effect_of(o.id) != OptionEffect::harmless; });
+    return std::any_of(options_.begin(), options_.end(), [](const Option& o) {
+        const bool names_origin = o.id == CURLOPT_URL || o.id == CURLOPT_CURLU;
+        return !names_origin && effect_of(o.id) != OptionEffect::harmless;
+    });
 }
 
 bool RawOptions::keeps_cookies() const noexcept {
