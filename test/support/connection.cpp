@@ -115,8 +115,9 @@ Connection::Progress Connection::tls_progress_locked(int result) {
 void Connection::note_end_locked(PeerEnd end) {
     if (end_ != PeerEnd::none) return;
     end_ = end;
-    origin_->tally.update([end](Snapshot& now) {
+    origin_->tally.update([this, end](Snapshot& now) {
         --now.open;
+        now.ended.push_back({index_, end, Clock::now()});
         if (end == PeerEnd::fin) ++now.fins;
         if (end == PeerEnd::rst) ++now.resets;
         if (end == PeerEnd::closed_by_us) ++now.closed_by_us;

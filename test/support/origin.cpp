@@ -402,6 +402,10 @@ std::vector<Recorded> Origin::requests() const {
     return impl_->context->tally.get([](const Snapshot& now) { return now.requests; });
 }
 
+std::vector<Ended> Origin::ended() const {
+    return impl_->context->tally.get([](const Snapshot& now) { return now.ended; });
+}
+
 std::vector<std::string> Origin::errors() const {
     return impl_->context->tally.get([](const Snapshot& now) { return now.errors; });
 }

@@ -71,6 +71,7 @@ class Origin {
     std::size_t resets() const;
     std::size_t request_count() const;
     std::vector<Recorded> requests() const;
+    std::vector<Ended> ended() const;  // which connections ended, how and when
     std::vector<std::string> errors() const;
     Snapshot snapshot() const;
 

@@ -238,11 +238,12 @@ std::optional<ProxyTarget> SocksProxy::read_target(Connection& client) const {
     ProxyTarget target;
     target.connection = client.index();
     char type = (*head)[3];
-    auto address = type == socks::name   ? read_counted(client)
-                   : type == socks::ipv4 ? client.read_exactly(4)
-                                         : client.read_exactly(16);
-    auto port = client.read_exactly(2);
-    if (!address || !port) return std::nullopt;
+    std::optional<std::string> address;
+    if (type == socks::name) address = read_counted(client);
+    if (type == socks::ipv4) address = client.read_exactly(4);
+    if (type == socks::ipv6) address = client.read_exactly(16);
+    auto port = address ? client.read_exactly(2) : std::nullopt;
+    if (!port) return std::nullopt;
     target.host =
         type == socks::name ? *address : printed(type == socks::ipv4 ? AF_INET : AF_INET6, *address);
     target.port = static_cast<std::uint16_t>(static_cast<unsigned char>((*port)[0]) << 8 |

@@ -162,6 +162,8 @@ void accepts_requests_and_fins_are_counted() {
     CHECK(origin.wait_for_open(1));
     CHECK(origin.resets() == 0);
     CHECK(origin.peak_open() == 2);
+    CHECK(origin.ended().size() == 1 && origin.ended()[0].connection == 0);
+    CHECK(origin.ended()[0].how == PeerEnd::fin && origin.ended()[0].at <= Clock::now());
     auto requests = origin.requests();
     CHECK(requests.size() == 3);
     CHECK(requests[1].target == "/b" && requests[1].connection == 0 && requests[1].ordinal == 1);

@@ -14,6 +14,13 @@ namespace ringlet::test {
 // How a connection ended, by what was seen first.
 enum class PeerEnd { none, fin, rst, closed_by_us };
 
+// The end of one connection.
+struct Ended {
+    std::size_t connection = 0;  // accept number
+    PeerEnd how = PeerEnd::none;
+    Clock::time_point at;
+};
+
 // What a server has seen so far.
 struct Snapshot {
     std::size_t accepts = 0;
@@ -27,8 +34,8 @@ struct Snapshot {
     std::size_t handshake_failures = 0;
     std::size_t resumed_sessions = 0;  // of the handshakes
     std::size_t close_notifies = 0;    // TLS close_notify alerts read from clients
-    std::vector<Recorded>
-        requests;  // complete ones; of scripts that use read_head() those with a complete head
+    std::vector<Ended> ended;          // in the order of time
+    std::vector<Recorded> requests;    // complete ones; with read_head(): those with a complete head
     std::vector<Recorded> incomplete;  // the head was read, the body never arrived whole
     std::vector<std::string> errors;   // what() of exceptions that left a script; failed handshakes
 
