@@ -3,6 +3,7 @@
 
 #include <ringlet/export.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -39,8 +40,8 @@ class RINGLET_API Source {
 
 /// One part of a multipart/form-data body (RFC 7578).
 struct Part {
-    std::string name;
-    std::string data;                 ///< the content, unless `file` is set
+    std::string name = {};
+    std::string data = {};            ///< the content, unless `file` is set
     std::filesystem::path file = {};  ///< its content is streamed
     std::string filename = {};        ///< default: the file's name; none for data
     std::string content_type = {};
@@ -62,6 +63,13 @@ class RINGLET_API Body {
     Body(std::filesystem::path file);      // NOLINT(google-explicit-constructor)
     Body(std::shared_ptr<Source> source);  // NOLINT(google-explicit-constructor)
     Body(std::unique_ptr<Source> source);  // NOLINT(google-explicit-constructor)
+    /// The same for pointers to classes derived from Source, so that std::make_unique<MySource>() is a body.
+    template <std::derived_from<Source> Derived>
+    Body(std::shared_ptr<Derived> source)  // NOLINT(google-explicit-constructor)
+        : Body(std::shared_ptr<Source>(std::move(source))) {}
+    template <std::derived_from<Source> Derived>
+    Body(std::unique_ptr<Derived> source)  // NOLINT(google-explicit-constructor)
+        : Body(std::unique_ptr<Source>(std::move(source))) {}
     Body(const Body&) noexcept;
     Body(Body&&) noexcept;
     Body& operator=(const Body&) noexcept;
@@ -70,15 +78,16 @@ class RINGLET_API Body {
 
     /// The caller's bytes without a copy: they must live until the request is answered.
     static Body view(std::span<const std::byte> bytes);
-    /// A Source from functions.
+    /// A Source from functions: see Source::read(), size(), rewind().
     static Body pull(std::function<std::size_t(std::span<std::byte>)> read,
                      std::optional<std::uint64_t> size = std::nullopt, std::function<bool()> rewind = {});
+    /// application/x-www-form-urlencoded, percent-encoded; sets the Content-Type.
     static Body form(const Form& fields);
+    /// multipart/form-data; sets the Content-Type. Files are opened and read when the request is sent.
     static Body multipart(Multipart parts);
 
-    bool empty() const noexcept {
-        return data_ == nullptr;
-    }  ///< there is no body (a body of no bytes is not empty)
+    /// There is no body. (A body of no bytes is one.)
+    bool empty() const noexcept { return data_ == nullptr; }
 
   private:
     friend struct detail::Access;
