@@ -9,6 +9,8 @@ CurlApi& table() noexcept {
     static CurlApi api{
         .easy_init = curl_easy_init,
         .easy_cleanup = curl_easy_cleanup,
+        .easy_perform = curl_easy_perform,
+        .easy_duphandle = curl_easy_duphandle,
         .easy_reset = curl_easy_reset,
         .easy_setopt = (curl_easy_setopt),
         .easy_getinfo = (curl_easy_getinfo),

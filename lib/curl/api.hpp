@@ -9,6 +9,8 @@ namespace ringlet::detail {
 struct CurlApi {
     decltype(&curl_easy_init) easy_init;
     decltype(&curl_easy_cleanup) easy_cleanup;
+    decltype(&curl_easy_perform) easy_perform;
+    decltype(&curl_easy_duphandle) easy_duphandle;
     decltype(&curl_easy_reset) easy_reset;
     CURLcode (*easy_setopt)(CURL*, CURLoption, ...);
     CURLcode (*easy_getinfo)(CURL*, CURLINFO, ...);

@@ -190,6 +190,39 @@ Lane::Liveness Lane::check() noexcept {
     return quiet ? Liveness::usable : Liveness::peer_closed;
 }
 
+CURLMcode Lane::board(CURL* guest) noexcept {
+    curl().easy_setopt(guest, CURLOPT_OPENSOCKETFUNCTION, &LaneCallbacks::open_socket);
+    curl().easy_setopt(guest, CURLOPT_OPENSOCKETDATA, this);
+    curl().easy_setopt(guest, CURLOPT_CLOSESOCKETFUNCTION, &LaneCallbacks::close_socket);
+    curl().easy_setopt(guest, CURLOPT_CLOSESOCKETDATA, this);
+    const auto code = curl().multi_add_handle(multi(), guest);
+    if (code != CURLM_OK) unhook(guest);
+    return code;
+}
+
+void Lane::alight(CURL* guest) noexcept {
+    if (sockets_.all().size() > 1) {
+        curl_socket_t active = CURL_SOCKET_BAD;
+        curl().easy_getinfo(guest, CURLINFO_ACTIVESOCKET, &active);
+        sockets_.reconcile(active == CURL_SOCKET_BAD ? -1 : active);
+    }
+    curl().multi_remove_handle(multi(), guest);
+    constexpr unsigned graceful_since = 0x080a00;
+    if (curl_version_number() >= graceful_since) {
+        // A connection that is not kept waits for its graceful end: one turn lets it go.
+        int running = 0;
+        curl().multi_perform(multi(), &running);
+    }
+    unhook(guest);
+}
+
+void Lane::unhook(CURL* guest) noexcept {
+    curl().easy_setopt(guest, CURLOPT_OPENSOCKETFUNCTION, curl_opensocket_callback{nullptr});
+    curl().easy_setopt(guest, CURLOPT_OPENSOCKETDATA, static_cast<void*>(nullptr));
+    curl().easy_setopt(guest, CURLOPT_CLOSESOCKETFUNCTION, curl_closesocket_callback{nullptr});
+    curl().easy_setopt(guest, CURLOPT_CLOSESOCKETDATA, static_cast<void*>(nullptr));
+}
+
 void Lane::set_addresses(const char* local_ip, int local_port, const char* remote_ip,
                          int remote_port) noexcept {
     const auto set = [](Address& address, const char* ip, int port) {

@@ -128,6 +128,14 @@ class Lane {
     const char* error_text() const noexcept { return error_text_; }
     /// The address of the latest attempt to connect.
     std::string attempted_address() const { return attempted_.text(); }
+    // --- a guest: the program's own easy handle, which keeps its options and callbacks
+    /// Puts a guest into the lane's multi: its sockets are the lane's then. It must have no socket callbacks
+    /// of its own: a connection keeps its creator's for life. Anything but CURLM_OK: nothing was done.
+    CURLMcode board(CURL* guest) noexcept;
+    /// Takes it off again; socket() is then what libcurl kept.
+    void alight(CURL* guest) noexcept;
+    /// Takes the lane's socket callbacks from a handle: a duplicate that was made of a guest on board.
+    static void unhook(CURL* guest) noexcept;
     void set_addresses(const char* local_ip, int local_port, const char* remote_ip, int remote_port) noexcept;
 
   private:

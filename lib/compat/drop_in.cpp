@@ -1,0 +1,150 @@
+#include "compat/drop_in.hpp"
+
+#include "compat/easy_table.hpp"
+#include "compat/pooled_transfer.hpp"
+#include "compat/switches.hpp"
+#include "curl/option_rules.hpp"
+#include "lane/lane.hpp"
+
+#include <new>
+
+namespace ringlet::detail::drop_in {
+namespace {
+
+/// Harmless options that concern how a transfer runs on a lane all the same.
+bool of_interest(CURLoption option) noexcept {
+    switch (option) {
+        case CURLOPT_ERRORBUFFER:
+        case CURLOPT_NOSIGNAL:
+        case CURLOPT_FRESH_CONNECT:
+        case CURLOPT_TIMEOUT:
+        case CURLOPT_TIMEOUT_MS:
+        case CURLOPT_HTTPHEADER:
+        case CURLOPT_POST:
+        case CURLOPT_POSTFIELDS:
+        case CURLOPT_COPYPOSTFIELDS:
+        case CURLOPT_MIMEPOST:
+        case CURLOPT_CUSTOMREQUEST:
+            return true;
+        default:
+            return static_cast<int>(option) == CURLOPTTYPE_OBJECTPOINT + 24 ||  // HTTPPOST, deprecated
+                   effect_of(option) != OptionEffect::harmless;
+    }
+}
+
+/// The record to be told of an option, or null.
+EasyRecord* record_for(CURL* easy, CURLoption option) noexcept {
+    return of_interest(option) ? EasyTable::instance().find(easy) : nullptr;
+}
+
+template <class Note>
+CURLcode noted(CURLcode code, EasyRecord* record, Note note) noexcept {
+    if (code != CURLE_OK || record == nullptr) return code;
+    try {
+        note(*record);
+    } catch (const std::bad_alloc&) {
+        record->give_up();
+    }
+    return code;
+}
+
+CURLcode set_pointer(CURL* easy, CURLoption option, void* value) noexcept {
+    auto* const record = record_for(easy, option);
+    const auto code = curl().easy_setopt(easy, option, value);
+    return noted(code, record, [&](EasyRecord& r) {
+        if (option == CURLOPT_SHARE) return r.note_share(EasyTable::instance().share(value));
+        r.note_pointer(option, value);
+    });
+}
+
+}  // namespace
+
+CURL* init() noexcept {
+    CURL* const easy = curl().easy_init();
+    if (easy != nullptr && pooling_enabled()) EasyTable::instance().add(easy);
+    return easy;
+}
+
+CURLcode setopt(CURL* easy, CURLoption option, std::va_list& value) noexcept {
+    switch (option_type(option)) {
+        case OptionType::number: {
+            const long number = va_arg(value, long);
+            const auto code = curl().easy_setopt(easy, option, number);
+            return noted(code, record_for(easy, option),
+                         [&](EasyRecord& r) { r.note_number(option, number); });
+        }
+        case OptionType::offset: {
+            const auto number = va_arg(value, curl_off_t);
+            const auto code = curl().easy_setopt(easy, option, number);
+            return noted(code, record_for(easy, option),
+                         [&](EasyRecord& r) { r.note_number(option, number); });
+        }
+        default:
+            return set_pointer(easy, option, va_arg(value, void*));
+    }
+}
+
+CURLcode perform(CURL* easy) noexcept {
+    auto* const record = EasyTable::instance().find(easy);
+    return record == nullptr ? curl().easy_perform(easy) : perform_pooled(easy, *record);
+}
+
+CURLcode getinfo(CURL* easy, CURLINFO info, std::va_list& value) noexcept {
+    return curl().easy_getinfo(easy, info, va_arg(value, void*));
+}
+
+void reset(CURL* easy) noexcept {
+    auto* const record = EasyTable::instance().find(easy);
+    std::unique_lock<std::mutex> parked;
+    if (record != nullptr && !record->running) parked = std::unique_lock(record->park_mutex);
+    curl().easy_reset(easy);
+    if (record != nullptr) record->reset();
+}
+
+CURL* duplicate(CURL* easy) noexcept {
+    auto* const record = EasyTable::instance().find(easy);
+    CURL* const copy = curl().easy_duphandle(easy);
+    if (copy == nullptr || record == nullptr) return copy;
+    if (record->boarded) Lane::unhook(copy);  // it was made in a callback
+    EasyTable::instance().add(copy, *record);
+    return copy;
+}
+
+void cleanup(CURL* easy) noexcept {
+    const auto record = EasyTable::instance().remove(easy);
+    if (record == nullptr) return curl().easy_cleanup(easy);
+    std::unique_lock<std::mutex> parked;
+    if (!record->running) parked = std::unique_lock(record->park_mutex);
+    curl().easy_cleanup(easy);
+    if (parked) give_back(*record);
+}
+
+CURLSH* share_init() noexcept {
+    CURLSH* const share = curl().share_init();
+    if (share != nullptr && pooling_enabled()) EasyTable::instance().add_share(share);
+    return share;
+}
+
+CURLSHcode share_setopt(CURLSH* share, CURLSHoption option, std::va_list& value) noexcept {
+    if (option != CURLSHOPT_SHARE && option != CURLSHOPT_UNSHARE) {
+        return curl().share_setopt(share, option, va_arg(value, void*));
+    }
+    const int what = va_arg(value, int);
+    const auto code = curl().share_setopt(share, option, what);
+    if (code == CURLSHE_OK && what == CURL_LOCK_DATA_CONNECT) {
+        EasyTable::instance().set_shares_connections(share, option == CURLSHOPT_SHARE);
+    }
+    return code;
+}
+
+CURLSHcode share_cleanup(CURLSH* share) noexcept {
+    const auto code = curl().share_cleanup(share);
+    if (code == CURLSHE_OK) EasyTable::instance().remove_share(share);
+    return code;
+}
+
+void pool(CURL* easy, bool on) noexcept {
+    if (auto* const record = EasyTable::instance().find(easy)) record->set_pooled(on);
+}
+
+}  // namespace ringlet::detail::drop_in

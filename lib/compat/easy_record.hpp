@@ -1,0 +1,119 @@
+// EasyRecord: what is known of one of the program's own easy handles, as far as it matters for lanes.
+#pragma once
+
+#include "cache/lease.hpp"
+#include "curl/api.hpp"
+#include "lane/lane_key.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringlet::detail {
+
+/// The CURLSH that a handle uses, as of its CURLOPT_SHARE.
+struct EasyShare {
+    enum class Kind : std::uint8_t {
+        none,
+        known,
+        own_way
+    };  // own_way: it shares connections, or nobody knows
+    Kind kind = Kind::none;
+    std::uint64_t id = 0;  // of a known one: unique in the process
+};
+
+/// Kept up to date by the drop-in's setopt, reset and duphandle. Used by one thread at a time, as the handle
+/// itself; only the parked lease is another thread's business too.
+class EasyRecord {
+  public:
+    EasyRecord() = default;
+    EasyRecord& operator=(const EasyRecord&) = delete;
+    /// For a duplicate: the same options, no lease.
+    EasyRecord(const EasyRecord& other);
+
+    // What libcurl has accepted. May throw std::bad_alloc: then the record no longer says what is set, and
+    // give_up() is due.
+    void note_number(CURLoption option, long long value);
+    void note_pointer(CURLoption option, const void* value);
+    void note_share(EasyShare share) noexcept { share_ = share; }
+    /// As curl_easy_reset: what a handle keeps, stays.
+    void reset() noexcept;
+    /// The handle's transfers are libcurl's from now on.
+    void give_up() noexcept { given_up_ = true; }
+    void set_pooled(bool on) noexcept { pooled_ = on; }
+
+    /// The lane key of the next transfer; null: it takes no lane. Valid until the next call. Throws
+    /// std::bad_alloc.
+    const LaneKey* lane_key();
+    /// A transfer that was redirected to that URL is still at its key's origin.
+    bool leads_to_key(const char* url);
+
+    char* error_buffer() const noexcept { return error_buffer_; }
+    bool no_signal() const noexcept { return no_signal_; }
+    bool fresh_connect() const noexcept { return fresh_connect_; }
+    std::chrono::milliseconds timeout() const noexcept {
+        return std::chrono::milliseconds(timeout_ms_);
+    }  // 0: none
+    /// A body or a method of the program's own was set: the request may not be one that can be sent twice.
+    bool may_be_unsafe() const noexcept { return may_be_unsafe_; }
+    /// Looks through CURLOPT_HTTPHEADER. Only while the transfer runs: the list is the program's.
+    bool says_connection_close() const noexcept;
+    bool has_idempotency_key() const noexcept;
+
+    bool running = false;  // inside perform()
+    bool boarded = false;  // ... on a lane, with its callbacks
+
+    /// See Tether. Guarded by park_mutex.
+    std::mutex park_mutex;
+    Lease parked;
+
+  private:
+    struct Value {
+        int option;
+        bool credential;  // counts only where credentials bind a connection
+        std::string text;
+    };
+    void put(CURLoption option, std::string text);
+    void set_private(CURLoption option, bool on);
+    void note_request(CURLoption option, long long number, const void* pointer) noexcept;
+    bool any_private() const noexcept {
+        return given_up_ || !pooled_ || keeps_private_ || !private_options_.empty();
+    }
+    bool binds_credentials() const noexcept;
+    std::string rest_of_key() const;
+    bool make_key(const char* url);
+    bool fill_key(CURLU* url, std::string_view authority);
+    const std::string* value_of(CURLoption option) const noexcept;
+    std::string proxy_origin(std::string_view scheme) const;
+
+    std::vector<Value> values_;         // of options in the lane key, by number
+    std::vector<int> private_options_;  // that are set now
+    bool keeps_private_ = false;        // had an option whose effects a handle keeps; once true stays true
+    bool given_up_ = false;             // once true stays true
+    bool pooled_ = true;
+    EasyShare share_;
+    bool connect_only_ = false;
+
+    std::string url_;
+    bool has_url_ = false;
+    CURLU* curlu_ = nullptr;
+    long http_auth_ = static_cast<long>(CURLAUTH_BASIC);
+    long proxy_auth_ = static_cast<long>(CURLAUTH_BASIC);
+    bool netrc_ = false;
+
+    char* error_buffer_ = nullptr;
+    bool no_signal_ = false;
+    bool fresh_connect_ = false;
+    bool may_be_unsafe_ = false;
+    long timeout_ms_ = 0;
+    const curl_slist* headers_ = nullptr;
+
+    LaneKey key_;
+    std::string key_authority_;  // what of the URL key_ was made from; empty: not to be used again
+    bool key_valid_ = false;
+};
+
+}  // namespace ringlet::detail

@@ -1,0 +1,330 @@
+#include "compat/pooled_transfer.hpp"
+
+#include "api/access.hpp"
+#include "cache/cache.hpp"
+#include "compat/easy_table.hpp"
+#include "compat/switches.hpp"
+#include "ringlet/connection_cache.hpp"
+#include "ringlet/error.hpp"
+#include "transfer/socket_ear.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace ringlet::detail {
+namespace {
+
+std::atomic<bool>& parking() noexcept {
+    static std::atomic<bool> on{curl_version_number() >= 0x081500};
+    return on;
+}
+
+/// As libcurl around curl_easy_perform: a peer that has gone must not end the process.
+class SigpipeIgnored {
+  public:
+    explicit SigpipeIgnored(bool wanted) noexcept : active_(wanted) {
+        if (!active_) return;
+        struct sigaction ignore {};
+        ignore.sa_handler = SIG_IGN;
+        ::sigaction(SIGPIPE, &ignore, &before_);
+    }
+    ~SigpipeIgnored() {
+        if (active_) ::sigaction(SIGPIPE, &before_, nullptr);
+    }
+    SigpipeIgnored(const SigpipeIgnored&) = delete;
+    SigpipeIgnored& operator=(const SigpipeIgnored&) = delete;
+
+  private:
+    bool active_;
+    struct sigaction before_ {};
+};
+
+const std::shared_ptr<Cache>& process_wide_cache() {
+    // Never destroyed, as the caches themselves.
+    static const auto& cache = *new std::shared_ptr<Cache>(Access::cache(ConnectionCache::process_wide()));
+    return cache;
+}
+
+/// The handle while it is on the lane.
+class PooledTransfer final : public LaneClient {
+  public:
+    PooledTransfer(CURL* easy, EasyRecord& record, Lease& lease) noexcept
+        : easy_(easy),
+          record_(record),
+          lease_(lease),
+          was_open_(lease->socket() >= 0),
+          established_(was_open_),
+          opened_before_(lease->sockets().opened_count()),
+          kept_socket_(lease->socket()) {}
+
+    /// Nothing: libcurl does not take the handle, which is in a multi of the program's own or inside a
+    /// callback.
+    std::optional<CURLcode> run() noexcept;
+    Verdict verdict() noexcept;
+
+    std::size_t on_header(const char*, std::size_t size) noexcept override { return size; }
+    std::size_t on_body(const char*, std::size_t size) noexcept override { return size; }
+    std::size_t on_read(char*, std::size_t) noexcept override { return CURL_READFUNC_ABORT; }
+    int on_seek(curl_off_t, int) noexcept override { return CURL_SEEKFUNC_CANTSEEK; }
+    int on_send(const char*, int, const char*, int) noexcept override { return CURL_PREREQFUNC_OK; }
+    int on_progress(curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept override { return 0; }
+    bool on_open_socket() noexcept override;
+    void on_close_socket(int fd) noexcept override { ear_.closing(fd); }
+
+  private:
+    CURLcode drive() noexcept;
+    void tell_connected() noexcept;
+    bool may_be_replayed() noexcept;
+    CURLcode explain_refusal() noexcept;
+    bool left_origin() noexcept;
+    template <class T>
+    T info(CURLINFO which) const noexcept {
+        T value{};
+        curl().easy_getinfo(easy_, which, &value);
+        return value;
+    }
+
+    CURL* const easy_;
+    EasyRecord& record_;
+    Lease& lease_;
+    const bool was_open_;
+    bool established_;  // the cache knows the connection
+    const std::size_t opened_before_;
+    const int kept_socket_;
+    bool opened_ = false;  // a socket, since the cache was told last
+    bool replay_refused_ = false;
+    SocketEar ear_;
+    CURLcode result_ = CURLE_OK;
+};
+
+/// libcurl opens a socket: for a request that it has sent on the kept connection, perhaps, and got no answer
+/// to.
+bool PooledTransfer::on_open_socket() noexcept {
+    if (was_open_ && !may_be_replayed()) {
+        replay_refused_ = true;
+        return false;
+    }
+    opened_ = true;
+    return true;
+}
+
+/// The program would never see its POST sent twice with a connection of its own for each handle
+/// (behaviour.md, Replay).
+bool PooledTransfer::may_be_replayed() noexcept {
+    if (replay_refused_) return false;
+    if (!record_.may_be_unsafe() || info<long>(CURLINFO_RESPONSE_CODE) != 0) return true;
+    ear_.closing(kept_socket_);
+    if (ear_.nothing_sent()) return true;
+    const char* method = info<char*>(CURLINFO_EFFECTIVE_METHOD);
+    for (const std::string_view safe : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}) {
+        if (method != nullptr && safe == method) return true;
+    }
+    return record_.has_idempotency_key();
+}
+
+CURLcode PooledTransfer::explain_refusal() noexcept {
+    if (char* buffer = record_.error_buffer()) {
+        std::snprintf(
+            buffer, CURL_ERROR_SIZE,
+            "The server closed the kept connection without an answer; the request may have been carried out "
+            "and is not sent again");
+    }
+    return CURLE_GOT_NOTHING;
+}
+
+/// The connection stands as soon as bytes can have moved.
+void PooledTransfer::tell_connected() noexcept {
+    if (!opened_ || info<curl_off_t>(CURLINFO_PRETRANSFER_TIME_T) == 0) return;
+    opened_ = false;
+    const auto version = info<long>(CURLINFO_HTTP_VERSION);
+    lease_->set_protocol(version == CURL_HTTP_VERSION_2_0 ? Protocol::http_2 : Protocol::http_1_1);
+    lease_->set_addresses(info<char*>(CURLINFO_LOCAL_IP), static_cast<int>(info<long>(CURLINFO_LOCAL_PORT)),
+                          info<char*>(CURLINFO_PRIMARY_IP),
+                          static_cast<int>(info<long>(CURLINFO_PRIMARY_PORT)));
+    if (established_) {
+        lease_.cache()->reconnected(lease_, CloseReason::peer_closed);
+    } else {
+        lease_.cache()->connected(lease_);
+    }
+    established_ = true;
+}
+
+CURLcode PooledTransfer::drive() noexcept {
+    constexpr int longest_wait_ms = 1000;  // libcurl's own
+    CURLM* const multi = lease_->multi();
+    while (true) {
+        int running = 0, left = 0;
+        auto code = curl().multi_perform(multi, &running);
+        tell_connected();
+        if (code == CURLM_OK && running == 0) {
+            if (const auto* message = curl().multi_info_read(multi, &left)) return message->data.result;
+        }
+        if (lease_->interrupted()) return CURLE_ABORTED_BY_CALLBACK;
+        if (code == CURLM_OK) code = curl().multi_poll(multi, nullptr, 0, longest_wait_ms, nullptr);
+        if (code != CURLM_OK)
+            return code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_BAD_FUNCTION_ARGUMENT;
+    }
+}
+
+std::optional<CURLcode> PooledTransfer::run() noexcept {
+    auto& lane = *lease_;
+    if (char* buffer = record_.error_buffer()) *buffer = '\0';
+    if (was_open_ && record_.may_be_unsafe())
+        ear_.start(kept_socket_, lane.key().origin().starts_with("https:"));
+    lane.set_client(this);
+    if (lane.board(easy_) != CURLM_OK) {
+        lane.set_client(nullptr);
+        return std::nullopt;
+    }
+    record_.boarded = true;
+    result_ = drive();
+    {
+        const SigpipeIgnored quiet(!record_.no_signal());
+        lane.alight(easy_);
+    }
+    record_.boarded = false;
+    lane.set_client(nullptr);
+    if (replay_refused_ && result_ != CURLE_OK) result_ = explain_refusal();
+    return result_;
+}
+
+/// libcurl follows redirects by itself, and so may have left the lane with a connection to another origin.
+bool PooledTransfer::left_origin() noexcept {
+    if (info<long>(CURLINFO_REDIRECT_COUNT) == 0) return false;
+    const auto opened = lease_->sockets().opened_count() - opened_before_;
+    return opened > (was_open_ ? 0 : 1) || !record_.leads_to_key(info<char*>(CURLINFO_EFFECTIVE_URL));
+}
+
+Verdict PooledTransfer::verdict() noexcept {
+    // After these the answer was read as far as libcurl wanted it, and it knows whether the connection is
+    // good.
+    const bool over = result_ == CURLE_OK || result_ == CURLE_TOO_MANY_REDIRECTS ||
+                      (result_ == CURLE_HTTP_RETURNED_ERROR && lease_->protocol() == Protocol::http_1_1);
+    Verdict verdict;
+    if (!over) {
+        verdict.close = CloseReason::transfer_error;
+    } else if (lease_->socket() < 0 || record_.says_connection_close()) {
+        verdict.close = CloseReason::connection_close;
+    } else if (info<long>(CURLINFO_RESPONSE_CODE) == 101) {
+        verdict.close = CloseReason::upgraded;
+    } else if (left_origin()) {
+        verdict.close = CloseReason::evicted;
+    }
+    return verdict;
+}
+
+bool limited(const CacheSettings& settings) noexcept {
+    return !settings.max_connections.is_unlimited() || !settings.max_connections_per_host.is_unlimited() ||
+           !settings.host_limits.empty();
+}
+
+/// Parked lanes hold slots for handles that may never need them again: they give way before anybody waits.
+Lease acquire_from(Cache& cache, const LaneKey& key, AcquireLimits limits) {
+    if (!lanes_are_parked() || !limited(cache.settings())) return cache.acquire(key, limits);
+    const auto deadline = limits.deadline;
+    while (true) {
+        constexpr std::chrono::milliseconds patience(2);
+        limits.deadline = std::min(deadline, Clock::now() + patience);
+        try {
+            return cache.acquire(key, limits);
+        } catch (const Error& e) {
+            const bool crowded = e.code() == Errc::timeout || e.code() == Errc::acquire_timeout;
+            if (!crowded || Clock::now() >= deadline) throw;
+        }
+        if (!EasyTable::instance().close_a_parked_one()) {
+            limits.deadline = deadline;
+            return cache.acquire(key, limits);
+        }
+    }
+}
+
+/// The handle's own parked lane, where it will do, else one of the cache's.
+Lease lease_for(EasyRecord& record, const LaneKey& key, Lease& parked) {
+    const bool usable = parked && !record.fresh_connect() && parked->key() == key &&
+                        parked->check() == Lane::Liveness::usable && !process_wide_cache()->closed();
+    if (usable) return std::move(parked);
+    if (parked && limited(parked.cache()->settings())) {  // it must not wait for itself
+        const auto cache = parked.cache();
+        cache->release(std::move(parked), {.close = CloseReason::over_limit});
+    }
+    AcquireLimits limits;
+    limits.fresh = record.fresh_connect();
+    if (record.timeout().count() > 0) limits.deadline = Clock::now() + record.timeout();
+    return acquire_from(*process_wide_cache(), key, limits);
+}
+
+CURLcode failed(const EasyRecord& record, const std::exception& e, CURLcode code) noexcept {
+    if (char* buffer = record.error_buffer()) std::snprintf(buffer, CURL_ERROR_SIZE, "%s", e.what());
+    return code;
+}
+
+void end_loan(Lease&& lease, const Verdict& verdict) noexcept {
+    const auto cache = lease.cache();
+    cache->release(std::move(lease), verdict);
+}
+
+/// Nothing: no lane for it.
+std::optional<CURLcode> try_pooled(CURL* easy, EasyRecord& record) noexcept {
+    const std::lock_guard parking_lot(record.park_mutex);
+    Lease before = std::move(record.parked);  // given back once the handle has let go of it
+    std::optional<CURLcode> result;
+    try {
+        if (const auto* key = record.lane_key()) {
+            arrange_statistics();
+            Lease lease = lease_for(record, *key, before);
+            PooledTransfer transfer(easy, record, lease);
+            result = transfer.run();
+            const auto verdict =
+                result ? transfer.verdict() : Verdict{.close = CloseReason::none, .served = false};
+            if (result && verdict.close == CloseReason::none && lanes_are_parked()) {
+                record.parked = std::move(lease);
+            } else {
+                end_loan(std::move(lease), verdict);
+            }
+        }
+    } catch (const Error& e) {
+        if (e.code() == Errc::timeout || e.code() == Errc::acquire_timeout || e.code() == Errc::cancelled) {
+            result = failed(record, e, CURLE_OPERATION_TIMEDOUT);
+        }  // else: a cache that was shut down
+    } catch (const std::exception& e) {
+        result = failed(record, e, CURLE_OUT_OF_MEMORY);
+    }
+    if (!result) {
+        count_passed_through();
+        result = curl().easy_perform(easy);
+    }
+    if (before) end_loan(std::move(before), {});
+    return result;
+}
+
+}  // namespace
+
+bool lanes_are_parked() noexcept {
+    return parking().load(std::memory_order_relaxed);
+}
+
+void set_lanes_are_parked(bool on) noexcept {
+    parking().store(on);
+}
+
+void give_back(EasyRecord& record) noexcept {
+    if (record.parked) end_loan(std::move(record.parked), {});
+}
+
+CURLcode perform_pooled(CURL* easy, EasyRecord& record) noexcept {
+    if (record.running) return curl().easy_perform(easy);  // from one of its own callbacks: libcurl says no
+    record.running = true;
+    const auto result = try_pooled(easy, record);
+    record.running = false;
+    return *result;
+}
+
+}  // namespace ringlet::detail
