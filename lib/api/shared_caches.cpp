@@ -2,6 +2,7 @@
 #include "api/access.hpp"
 #include "base/mutex.hpp"
 #include "cache/cache.hpp"
+#include "cache/environment.hpp"
 #include "cache/fork_guard.hpp"
 #include "ringlet/connection_cache.hpp"
 #include "ringlet/error.hpp"
@@ -62,7 +63,8 @@ class SharedCaches {
 
 ConnectionCache ConnectionCache::process_wide() {
     if (auto known = SharedCaches::instance().find("")) return *known;
-    const ConnectionCache fresh;  // made and, if it came second, destroyed outside the mutex
+    // Made and, if it came second, destroyed outside the mutex.
+    const ConnectionCache fresh(detail::Cache::create(detail::settings_from_environment()));
     return SharedCaches::instance().add("", fresh);
 }
 

@@ -278,7 +278,8 @@ std::optional<CURLcode> try_pooled(CURL* easy, EasyRecord& record) noexcept {
     std::optional<CURLcode> result;
     try {
         if (const auto* key = record.lane_key()) {
-            arrange_statistics();
+            process_wide_cache();
+            arrange_statistics();  // to be printed before the cache is given up
             Lease lease = lease_for(record, *key, before);
             PooledTransfer transfer(easy, record, lease);
             result = transfer.run();

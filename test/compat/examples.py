@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""libcurl's own example programs, unchanged, with and without the drop-in.
+
+Each that compiles against this libcurl must compile with `-include ringlet/curl.h`, in C or C++ as it is written; those that
+speak HTTP run against a local server (example.com is replaced by its address) and must say and return the same.
+
+usage: examples.py EXAMPLES_DIRECTORY INCLUDE_DIRECTORY LIBRARY_DIRECTORY; exit code 77: no examples here
+"""
+
+import concurrent.futures
+import difflib
+import http.server
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+
+# name: arguments. Those that end by themselves, against one HTTP server.
+RUN = {
+    "chkspeed": ["-t", "{url}/data"], "cookie_interface": [], "debug": [], "fileupload": [], "getinfo": [], "getinmemory": [],
+    "getredirect": [], "getreferrer": [], "headerapi": [], "href_extractor": ["{url}/page"], "htmltitle": ["{url}/page"],
+    "http-post": [], "httpcustomheader": [], "httpput": ["{file}", "{url}/put"], "httpput-postfields": ["{url}/put"],
+    "https": [], "multi-app": [], "multi-double": [], "multi-single": [], "multithread": [], "persistent": [],
+    "post-callback": [], "postinmemory": [], "postit2": [], "postit2-formadd": [], "progressfunc": [], "resolve": [],
+    "sendrecv": [], "sepheaders": [], "shared-connection-cache": [], "simple": [], "simplepost": [], "url2file": ["{url}/page"],
+    "urlapi": [], "anyauthput": ["{file}", "{url}/put"], "altsvc": [], "externalsocket": [], "certinfo": [],
+}
+HOSTS = re.compile(r'"https?://(?:[\w.-]+\.)?(?:example\.(?:com|org|net)|curl\.se|google\.com)(?::\d+)?')
+# What differs from run to run whatever the library: times, speeds, local ports, dates, addresses in memory.
+CHANGING = re.compile(r"\d+\.\d+|\d+ k?bytes?/sec|after \d+ ms|0x[0-9a-f]+|\bport \d+|Date: [^\r\n]*|\d\d:\d\d:\d\d|Thread \d+|thread \d+")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else b""
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            while (size := int(self.rfile.readline(), 16)) > 0:
+                body += self.rfile.read(size + 2)[:-2]
+            self.rfile.readline()
+        text = b"<html><head><title>A title</title></head><body><a href='x'>%s %s %d</a></body></html>\n" % (
+            self.command.encode(), self.path.encode(), len(body))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Set-Cookie", "c=1; path=/")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+
+    do_GET = do_POST = do_PUT = do_HEAD = answer
+
+    def log_message(self, *arguments):
+        pass
+
+
+def compile_one(source, target, flags, libraries):
+    cxx = source.suffix == ".cpp"
+    command = ["c++" if cxx else "cc", "-w", "-O0", *flags, str(source), "-o", str(target), *libraries]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return run.returncode == 0, run.stderr
+
+
+def outcome(program, arguments, directory, environment):
+    for file in directory.iterdir():
+        if file.name != "input":
+            file.unlink()
+    try:
+        run = subprocess.run([program, *arguments], cwd=directory, env=environment, capture_output=True, timeout=60,
+                             stdin=subprocess.DEVNULL, check=False)
+    except subprocess.TimeoutExpired:
+        return "timeout", ""
+    files = "".join(f"{file.name}: {file.read_bytes()!r}\n" for file in sorted(directory.iterdir()))
+    text = (run.stdout + b"\n--\n" + run.stderr).decode("utf-8", "replace") + files
+    lines = sorted(CHANGING.sub("...", text).splitlines())  # threads and the two streams have no common order
+    return run.returncode, "\n".join(lines)
+
+
+def difference(wanted, got):
+    texts = [[f"exit code {code}", *text.splitlines()] for code, text in (wanted, got)]
+    return "\n".join(difflib.unified_diff(*texts, "libcurl", "drop-in", lineterm="", n=0))
+
+
+def build(source, work, url, include, library):
+    text = HOSTS.sub('"' + url, source.read_text(encoding="utf-8", errors="replace"))
+    copy = work / source.name
+    copy.write_text(text, encoding="utf-8")
+    libraries = ["-lcurl", "-lpthread"]
+    good, _ = compile_one(copy, work / (source.stem + ".plain"), [], libraries)
+    if not good:
+        return source, None, ""
+    flags = ["-I", include, "-include", "ringlet/curl.h"]
+    good, words = compile_one(copy, work / (source.stem + ".ringlet"), flags,
+                              ["-L", library, "-Wl,-rpath," + library, "-lringlet", *libraries])
+    return source, good, words
+
+
+def main():
+    examples, include, library = (str(pathlib.Path(argument).resolve()) for argument in sys.argv[1:])
+    sources = sorted(path for path in pathlib.Path(examples).glob("*.c*") if path.suffix in (".c", ".cpp"))
+    if not sources:
+        sys.exit(77)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda request, address: None  # a client that gives up is no concern of the server's
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    problems, compiled, ran = [], 0, 0
+    with tempfile.TemporaryDirectory() as name:
+        work = pathlib.Path(name)
+        with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
+            built = list(pool.map(lambda source: build(source, work, url, include, library), sources))
+        room = work / "room"
+        room.mkdir()
+        (room / "input").write_bytes(b"a file to be sent\n" * 100)
+        environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+        for source, good, words in built:
+            if good is None:
+                continue
+            compiled += 1
+            if not good:
+                problems.append(f"{source.name} does not compile with the drop-in:\n{words}")
+            elif source.stem in RUN:
+                ran += 1
+                arguments = [a.format(url=url, file=room / "input") for a in RUN[source.stem]]
+                wanted = outcome(work / (source.stem + ".plain"), arguments, room, environment)
+                got = outcome(work / (source.stem + ".ringlet"), arguments, room, environment)
+                if wanted != got:
+                    problems.append(f"{source.name} does something else:\n" + difference(wanted, got))
+    for problem in problems:
+        print(problem)
+    print(f"examples: {len(sources)} found, {compiled} compile with libcurl, {ran} run, {len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
