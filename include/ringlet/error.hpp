@@ -14,39 +14,39 @@ namespace ringlet::inline v1 {
 /// What went wrong, as far as a caller can act on it. libcurl's own code is Error::native_code().
 enum class Errc {
     // the caller's input
-    invalid_argument = 1,
-    unsupported_protocol,
-    conflicting_settings,
+    invalid_argument = 1,  ///< CR, LF or NUL in a name, a malformed URL, a setting out of range
+    unsupported_protocol,  ///< neither http nor https, also in a redirect
+    conflicting_settings,  ///< for_base_url() with other settings than the first call's
     // the sequential rule and the body's states
-    session_busy,
-    body_locked,
-    body_already_read,
+    session_busy,       ///< the session's earlier response is unfinished, or another thread is sending on it
+    body_locked,        ///< a chunks() or stream() reader has the body
+    body_already_read,  ///< text() and the like, which need the body from its first byte
     // waiting and ending
-    acquire_timeout,
-    cache_closed,
-    cancelled,
-    timeout,
+    acquire_timeout,  ///< no connection became free in time; the server was not contacted
+    cache_closed,     ///< the cache was shut down
+    cancelled,        ///< a stop token, a shutdown's end of grace, or a read after abort()
+    timeout,          ///< timeout, connect_timeout, first_byte_timeout or low_speed
     // getting a connection
-    resolve,
-    connect,
-    tls,
-    proxy,
+    resolve,  ///< the host name has no address
+    connect,  ///< refused, unreachable
+    tls,      ///< the handshake failed: certificate, name, pin, version
+    proxy,    ///< the proxy cannot be reached by its name, or refuses
     // the exchange
-    protocol,
-    truncated,
-    empty_reply,
-    connection_lost,
-    decode,
-    too_large,
-    too_many_redirects,
-    body_not_replayable,
-    upload,
+    protocol,             ///< the answer breaks HTTP
+    truncated,            ///< the body ended early
+    empty_reply,          ///< the connection ended without one byte of an answer
+    connection_lost,      ///< it broke, or it was dead and the request may not be sent twice
+    decode,               ///< the content coding is broken
+    too_large,            ///< max_body_size, or more than 300 KiB of header fields
+    too_many_redirects,   ///< more than follow_redirects()
+    body_not_replayable,  ///< the request's body is needed again and cannot rewind
+    upload,               ///< the request body's source failed
     // sockets
-    socket_closed,
-    socket_locked,
-    socket_taken,
-    socket_disturbed,
-    client_spent,
+    socket_closed,     ///< an operation on a closed one
+    socket_locked,     ///< another thread is using it
+    socket_taken,      ///< its stream was moved elsewhere
+    socket_disturbed,  ///< the peer has sent bytes that nobody read
+    client_spent,      ///< the client's one connection is used up
 };
 
 /// Where in a request an error happened.

@@ -43,15 +43,15 @@ enum class TlsVersion : std::uint8_t { automatic, v1_0, v1_1, v1_2, v1_3 };
 /// A new attempt after an answer or an error that says "later". Off by default (attempts = 1).
 struct RetryPolicy {
     unsigned attempts = 3;  ///< in all
-    std::chrono::milliseconds backoff{
-        100};  ///< doubles each time; the wait is drawn between 0 and it (full jitter)
+    /// Doubles each time; the wait is drawn between 0 and it (full jitter).
+    std::chrono::milliseconds backoff{100};
     std::chrono::milliseconds max_backoff{10'000};  ///< also caps Retry-After
-    std::vector<int> statuses{429, 502, 503, 504};
-    bool connect_failures = true;
-    bool any_method = false;  ///< also POST and PATCH
+    std::vector<int> statuses{429, 502, 503, 504};  ///< answers that ask for another attempt
+    bool connect_failures = true;                   ///< also after Errc::connect and Errc::resolve
+    bool any_method = false;                        ///< also POST and PATCH
 };
 
-/// How far a transfer is. A total of 0 is unknown.
+/// How far a transfer is: body bytes as they travel, before decoding. A total of 0 is unknown.
 struct Progress {
     std::uint64_t downloaded = 0;
     std::uint64_t download_total = 0;
@@ -59,69 +59,86 @@ struct Progress {
     std::uint64_t upload_total = 0;
 };
 
+/// Each setter changes one setting and returns its object, so that they chain, on temporaries as well. Values
+/// are copied. Durations are 0 or more (Errc::invalid_argument else); `unlimited` turns a limit off. Text
+/// with CR, LF or NUL is Errc::invalid_argument. Whatever shapes a connection (marked "connection") is part
+/// of what two requests must have in common to share one.
 template <class Self>
 class RINGLET_API Settings {
   public:
     /// Sets a header field, replacing one of that name. Errc::invalid_argument for CR, LF, NUL or an invalid
     /// name.
     Self& header(std::string_view name, std::string_view value);
-    /// Appends a header field.
+    /// Appends a header field, beside others of that name. Throws as header() does. A request's fields
+    /// replace the session's of the same name.
     Self& add_header(std::string_view name, std::string_view value);
 
-    /// The one deadline of a request: queueing, connect, redirects, replays, body; not the caller's own
-    /// pauses.
+    /// The one deadline of a request: queueing, connect, redirects, replays, retries, body; not the caller's
+    /// own pauses. Errc::timeout. Default unlimited.
     Self& timeout(Duration d);
-    /// For each connection's set-up: resolve, connect, TLS.
+    /// For each connection's set-up: resolve, connect, TLS. Errc::timeout. Default: libcurl's 300 s.
     Self& connect_timeout(Duration d);
-    /// From the request's last byte sent to the answer's first.
+    /// From the request's last byte sent to the answer's first. Errc::timeout. Default unlimited.
     Self& first_byte_timeout(Duration d);
     /// Errc::timeout when fewer bytes a second than this move for that long while ringlet waits for the peer.
+    /// Default: none.
     Self& low_speed(std::uint64_t bytes_per_second, Duration d);
 
     /// How many redirects are followed; 0: none, the 3xx is the answer. Default 10.
     Self& follow_redirects(unsigned n);
+    /// Whether a request may go out again when a kept connection dies under it. Default: if idempotent.
     Self& replay(Replay r);
+    /// New attempts after an answer or an error that says "later". Default: none.
     Self& retry(RetryPolicy policy);
 
+    // Of these the last one set counts. They are not sent along on a redirect to another origin.
     Self& basic_auth(std::string_view user, std::string_view password);
     Self& digest_auth(std::string_view user, std::string_view password);
     Self& bearer(std::string_view token);
 
     /// "http://host:port", "https://", "socks5://", "socks5h://", with user:password@ where needed. "" :
     /// none, whatever the environment says. Default: libcurl's environment variables (http_proxy,
-    /// https_proxy, all_proxy, no_proxy).
+    /// https_proxy, all_proxy, no_proxy). Connection.
     Self& proxy(std::string_view url);
-    /// Connects to that socket instead of the URL's host.
+    /// Connects to that socket instead of the URL's host. Connection.
     Self& unix_socket(const std::filesystem::path& path);
-    /// The local address, or interface name, to connect from.
+    /// The local address, or interface name, to connect from. Connection.
     Self& local_address(std::string_view address);
+    /// Connection. Default: any.
     Self& ip_version(IpVersion version);
+    /// Connection. Default: automatic.
     Self& http_version(HttpVersion version);
 
+    /// Certificate authorities instead of the system's, as PEM; of a file, or the text itself. Connection.
     Self& ca_file(const std::filesystem::path& pem);
     Self& ca_blob(std::string_view pem);
+    /// Files in PEM. An empty `key`: it is in the certificate's file. Connection.
     Self& client_certificate(const std::filesystem::path& pem, const std::filesystem::path& key,
                              std::string_view key_password = {});
-    /// false: any certificate for any host is accepted. Never in production.
+    /// false: any certificate for any host is accepted. Never in production. Connection. Default true.
     Self& verify_tls(bool on);
-    /// "sha256//base64" of the public key (several with ';'), or a file.
+    /// "sha256//base64" of the public key (several with ';'), or a file. Besides verification. Connection.
     Self& pinned_key(std::string_view pin);
+    /// Connection. Default: what libcurl takes as such.
     Self& tls_version(TlsVersion lowest, TlsVersion highest = TlsVersion::automatic);
-    /// OpenSSL's cipher list (up to TLS 1.2).
+    /// OpenSSL's cipher list (up to TLS 1.2). Connection.
     Self& tls_ciphers(std::string_view ciphers);
 
     /// Content codings asked for and decoded. Default: all that this libcurl has; std::nullopt: nothing is
     /// asked for or decoded.
     Self& accept_encoding(std::optional<std::string_view> codings);
-    /// Errc::too_large beyond this many decoded body bytes.
+    /// Errc::too_large beyond this many decoded body bytes. Default unlimited.
     Self& max_body_size(Limit bytes);
+    /// The User-Agent field. Default: none is sent.
     Self& user_agent(std::string_view value);
 
-    /// Requests share a connection only within the same tag.
+    /// Requests share a connection only within the same tag. Connection. Default: the empty one.
     Self& isolation(std::string_view tag);
-    /// Cancels the request: Errc::cancelled, within 100 ms, from any thread.
+    /// Cancels the request, whatever it is doing: Errc::cancelled, within 100 ms, from any thread. Its
+    /// connection is closed. A stop after the end of the body does nothing.
     Self& stop(std::stop_token token);
-    /// Called on the calling thread while bytes move, at most 20 times a second, and once at the end.
+    /// Called on the calling thread while bytes move, at most 20 times a second, and once at the end of the
+    /// body. What it throws ends the request and is rethrown. It must not use the session.
     Self& progress(std::function<void(const Progress&)> fn);
 
   protected:

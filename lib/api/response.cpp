@@ -177,10 +177,17 @@ std::vector<std::byte> Response::bytes(std::error_code& ec) {
     return with_error_code(ec, [&] { return bytes(); });
 }
 void Response::save_to(const std::filesystem::path& path, std::error_code& ec) {
-    with_error_code(ec, [&] { save_to(path); });
+    try {
+        with_error_code(ec, [&] { save_to(path); });
+    } catch (const std::filesystem::filesystem_error& error) {
+        ec = error.code();
+    }
 }
 Disposition Response::consume(std::error_code& ec) {
     return with_error_code(ec, [&] { return consume(); });
+}
+Disposition Response::consume(DrainLimits limits, std::error_code& ec) {
+    return with_error_code(ec, [&] { return consume(limits); });
 }
 
 }  // namespace ringlet::inline v1

@@ -28,9 +28,16 @@ Lease Cache::acquire(const LaneKey& key, const AcquireLimits& limits) {
         fail_acquire(Errc::timeout, "the deadline passed before it had a connection");
 
     Turn turn = ask(key, limits, waiter);
-    if (turn.kind == Answer::Kind::wait || turn.kind == Answer::Kind::evict_then_open) {
-        turn = wait_turn(waiter, key, limits, turn.kind == Answer::Kind::evict_then_open);
-    }
+    const bool waits = turn.kind == Answer::Kind::wait || turn.kind == Answer::Kind::evict_then_open;
+    if (waits) turn = wait_turn(waiter, key, limits, turn.kind == Answer::Kind::evict_then_open);
+    const auto waited = waits ? Clock::now() - waiter.since : Clock::duration{};
+    Lease lease = take_lease(turn, key);
+    lease.waited_ = waited;
+    return lease;
+}
+
+/// The lane of a turn that has come, if it is alive; else the next one, at last a new one.
+Lease Cache::take_lease(Turn turn, const LaneKey& key) {
     while (turn.lane != nullptr) {
         const CloseReason dead = reason_of(turn.lane->check());
         if (dead == CloseReason::none) {

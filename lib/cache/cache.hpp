@@ -150,6 +150,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     Turn open_locked(LaneId slot, KeyId key) RINGLET_REQUIRES(mutex_);
     Turn queue_locked(const Answer& answer, Waiter& waiter) RINGLET_REQUIRES(mutex_);
     Turn replace_dead(const Turn& turn, CloseReason why);
+    Lease take_lease(Turn turn, const LaneKey& key);
     Lease open_lane(const Turn& turn, const LaneKey& key);
     void register_locked(LaneId slot, KeyId key) noexcept RINGLET_REQUIRES(mutex_);
     void put_back_locked(LaneId slot, bool used) noexcept RINGLET_REQUIRES(mutex_);

@@ -3,6 +3,7 @@
 
 #include "policy/ids.hpp"
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -22,7 +23,8 @@ class Lease {
         : cache_(std::move(other.cache_)),
           lane_(std::exchange(other.lane_, nullptr)),
           slot_(other.slot_),
-          reused_(other.reused_) {}
+          reused_(other.reused_),
+          waited_(other.waited_) {}
     Lease& operator=(Lease&& other) noexcept;
     ~Lease();
 
@@ -32,6 +34,8 @@ class Lease {
     const std::shared_ptr<Cache>& cache() const noexcept { return cache_; }
     /// The lane has served a request before this one.
     bool reused() const noexcept { return reused_; }
+    /// How long it took to get it, where its turn had to be waited for.
+    std::chrono::nanoseconds waited() const noexcept { return waited_; }
 
   private:
     friend class Cache;
@@ -39,6 +43,7 @@ class Lease {
     Lane* lane_ = nullptr;  // owned by the cache
     LaneId slot_ = no_id<LaneId>;
     bool reused_ = false;
+    std::chrono::nanoseconds waited_{};
 };
 
 }  // namespace ringlet::detail

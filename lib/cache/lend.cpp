@@ -12,6 +12,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
     lane_ = std::exchange(other.lane_, nullptr);
     slot_ = other.slot_;
     reused_ = other.reused_;
+    waited_ = other.waited_;
     return *this;
 }
 

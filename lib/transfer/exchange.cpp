@@ -107,7 +107,7 @@ void Exchange::continue_later() {
 }
 
 void Exchange::prepare_redirect(Redirection next) {
-    earlier_hops_ += timings_.total;
+    earlier_hops_ += timings_.queued + timings_.total;
     call_.key = lane_key(*next.url, *next.options);
     call_.url = std::move(next.url);
     call_.options = std::move(next.options);
@@ -191,6 +191,7 @@ void Exchange::run_transfer() {
                             details);
     }
     reused_ = lease.reused();
+    queued_ = std::chrono::duration_cast<std::chrono::microseconds>(lease.waited());
     connection_id_ = lease->id();
     TransferPlan plan;
     plan.method = method_;
@@ -307,6 +308,7 @@ void Exchange::end_transfer(CloseReason why) noexcept {
     waker_.reset();  // from here on a stop does not concern this lane any more
     if (!transfer_.active()) return;
     timings_ = transfer_.timings();
+    timings_.queued = queued_;
     timings_.redirects = earlier_hops_;
     const auto reason = transfer_.end(why);
     disposition_ = Disposition{reason == CloseReason::none, reason, discarded_};

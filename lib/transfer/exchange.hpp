@@ -99,7 +99,8 @@ class Exchange {
 
     template <class Until>
     void drive(Until until, Clock::time_point latest = Clock::time_point::max());
-    Progress final_progress() const noexcept;
+    std::optional<Progress> final_progress() const noexcept;
+    void tell_progress(const std::optional<Progress>& progress) const;
     void check_interruptions();
     [[noreturn]] void give_up(Errc code, std::string_view why, CloseReason reason);
     [[noreturn]] void throw_transfer_error();
@@ -145,6 +146,7 @@ class Exchange {
     std::uint64_t connection_id_ = 0;
     Lane::Address local_, remote_;
     Timings timings_;
+    std::chrono::microseconds queued_{};
     std::chrono::microseconds earlier_hops_{};
     std::atomic<int> handles_{0};
     std::atomic<bool> finished_{true};

@@ -112,14 +112,20 @@ void Exchange::after_bytes() {
 /// The message is over and its last byte taken: the connection goes back.
 void Exchange::settle() {
     const bool complete = state_ != BodyState::failed;
+    const auto progress = complete ? final_progress() : std::nullopt;
     if (complete) state_ = BodyState::complete;
     end_transfer(CloseReason::none);
     finished_.store(true, std::memory_order_release);
-    if (complete && call_.options->progress) call_.options->progress(final_progress());
+    tell_progress(progress);
 }
 
-Progress Exchange::final_progress() const noexcept {
-    return {transfer_.body_bytes(), transfer_.head().content_length().value_or(0), 0, 0};
+/// What libcurl counted, before the transfer leaves it; for the last call of progress().
+std::optional<Progress> Exchange::final_progress() const noexcept {
+    return call_.options->progress ? std::optional(transfer_.progress()) : std::nullopt;
+}
+
+void Exchange::tell_progress(const std::optional<Progress>& progress) const {
+    if (progress) call_.options->progress(*progress);
 }
 
 /// Rethrows what interrupted, or throws what ended the transfer; the body stays failed.
@@ -195,9 +201,11 @@ Disposition Exchange::consume(DrainLimits limits) {
     discarded_ = transfer_.body_bytes() - before;
     if (discarded_ > limits.bytes.value()) over = CloseReason::drain_limit;
     if (over == CloseReason::none && transfer_.result() != CURLE_OK) fail_body();
+    const auto progress = over == CloseReason::none ? final_progress() : std::nullopt;
     state_ = over == CloseReason::none ? BodyState::complete : BodyState::abandoned;
     end_transfer(over);
     finished_.store(true, std::memory_order_release);
+    tell_progress(progress);
     return *disposition_;
 }
 

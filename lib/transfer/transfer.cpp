@@ -113,6 +113,16 @@ Timings Transfer::timings() const noexcept {
     return t;
 }
 
+Progress Transfer::progress() const noexcept {
+    const auto ask = [this](CURLINFO what) {
+        curl_off_t bytes = 0;
+        curl().easy_getinfo(lease_->easy(), what, &bytes);
+        return bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;  // -1: unknown
+    };
+    return {ask(CURLINFO_SIZE_DOWNLOAD_T), ask(CURLINFO_CONTENT_LENGTH_DOWNLOAD_T),
+            ask(CURLINFO_SIZE_UPLOAD_T), ask(CURLINFO_CONTENT_LENGTH_UPLOAD_T)};
+}
+
 void Transfer::wake() noexcept {
     curl().multi_wakeup(lease_->multi());
 }

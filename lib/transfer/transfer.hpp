@@ -110,6 +110,7 @@ class Transfer final : public LaneClient {
     // --- figures
     std::uint64_t bytes_moved() const noexcept;  // both ways: for low_speed
     Timings timings() const noexcept;
+    Progress progress() const noexcept;
     unsigned sends() const noexcept { return sends_; }
     bool replayed() const noexcept { return replays_ != 0; }
     Lane& lane() noexcept { return *lease_; }
