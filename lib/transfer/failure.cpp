@@ -20,6 +20,7 @@ Errc code_of(Transfer& transfer) {
         case Failure::replay_refused:
             return Errc::connection_lost;
         case Failure::not_http2:
+        case Failure::bad_length:
             return Errc::protocol;
         case Failure::client_abort:
         case Failure::none:
@@ -46,6 +47,8 @@ std::string_view words_for(const Transfer& transfer) {
                    "(see replay())";
         case Failure::not_http2:
             return "an HTTP/2 status line on a connection that is not HTTP/2";
+        case Failure::bad_length:
+            return "the answer's Content-Length is no number, or there are several that differ";
         case Failure::client_abort:
         case Failure::none:
             break;
@@ -134,6 +137,8 @@ Error request_error(Errc code, std::string_view method, std::string_view url, st
 Error transfer_error(Transfer& transfer, std::string_view method, const Url& url, bool idempotent) {
     ErrorDetails details;
     details.native_code = transfer.result();
+    if (transfer.failure() == Failure::bad_length)
+        details.native_code = CURLE_WEIRD_SERVER_REPLY;  // as libcurl would
     details.phase = transfer.phase();
     details.bytes_received = transfer.body_bytes();
     details.remote_address = transfer.lane().remote_address();

@@ -72,6 +72,7 @@ void Head::clear() noexcept {
     status_ = 0;
     protocol_ = Protocol::unknown;
     complete_ = chunked_ = encoded_ = close_ = keep_alive_ = false;
+    length_seen_ = length_invalid_ = false;
     content_length_.reset();
     keep_alive_timeout_.reset();
     headers_.reset();
@@ -113,7 +114,7 @@ Head::Line Head::add(std::string_view line) {
 
 void Head::note(std::string_view name, std::string_view value) noexcept {
     if (equal_ignoring_case(name, "content-length")) {
-        if (!content_length_) content_length_ = number<std::uint64_t>(value);
+        note_content_length(value);
     } else if (equal_ignoring_case(name, "transfer-encoding")) {
         chunked_ = chunked_ || list_contains(value, "chunked");
     } else if (equal_ignoring_case(name, "content-encoding")) {
@@ -123,6 +124,23 @@ void Head::note(std::string_view name, std::string_view value) noexcept {
         keep_alive_ = keep_alive_ || list_contains(value, "keep-alive");
     } else if (equal_ignoring_case(name, "keep-alive")) {
         note_keep_alive(value);
+    }
+}
+
+/// A number, or several that agree (RFC 9110 section 8.6). libcurl reads as far as there are digits, and
+/// takes the last of several; whoever else reads this connection may take the first.
+void Head::note_content_length(std::string_view value) noexcept {
+    for (bool more = true; more;) {
+        const auto comma = value.find(',');
+        const auto item = trimmed(value.substr(0, comma));
+        more = comma != std::string_view::npos;
+        if (more) value.remove_prefix(comma + 1);
+        const bool digits = !item.empty() && item.find_first_not_of("0123456789") == std::string_view::npos;
+        const auto length =
+            number<std::uint64_t>(item);  // none when it is beyond 64 bits: then the connection's end counts
+        if (!digits || (length_seen_ && length != content_length_)) length_invalid_ = true;
+        length_seen_ = true;
+        content_length_ = length;
     }
 }
 

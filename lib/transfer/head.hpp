@@ -39,6 +39,10 @@ class Head {
 
     bool chunked() const noexcept { return chunked_; }
     std::optional<std::uint64_t> content_length() const noexcept { return content_length_; }
+    /// A Content-Length was there, whatever it said.
+    bool length_seen() const noexcept { return length_seen_; }
+    /// A Content-Length that is no number, or several that differ: where the body ends is anybody's guess.
+    bool length_invalid() const noexcept { return length_invalid_; }
     bool encoded() const noexcept { return encoded_; }
     bool says_close() const noexcept { return close_; }
     bool says_keep_alive() const noexcept { return keep_alive_; }
@@ -57,6 +61,7 @@ class Head {
   private:
     void start_block(std::string_view status_line);
     void note(std::string_view name, std::string_view value) noexcept;
+    void note_content_length(std::string_view value) noexcept;
     void note_keep_alive(std::string_view value) noexcept;
 
     std::string text_;  // lines of the current block
@@ -69,6 +74,8 @@ class Head {
     bool encoded_ = false;
     bool close_ = false;
     bool keep_alive_ = false;
+    bool length_seen_ = false;
+    bool length_invalid_ = false;
     std::optional<std::uint64_t> content_length_;
     std::optional<std::chrono::seconds> keep_alive_timeout_;
     mutable std::optional<Headers> headers_, trailers_;

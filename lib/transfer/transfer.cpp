@@ -227,6 +227,7 @@ std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
                 return fail(Failure::head_too_large);
             case Head::Line::end: {
                 check_protocol();
+                if (head_.length_invalid()) failure_ = Failure::bad_length;
                 // With credentials libcurl may answer a 401 by itself: the body or the end decides.
                 const bool undecided = (head_.status() == 401 && plan_.options->wire.credentials &&
                                         plan_.options->wire.credentials->digest) ||

@@ -150,7 +150,7 @@ CloseReason Transfer::verdict() const noexcept {
     const bool body_possible = plan_.method != "HEAD" && !head_.bodiless_status();
     const bool framed = head_.chunked() || head_.content_length();
     // Both at once is what request smuggling is made of (RFC 9112 section 6.3): read as chunked, then closed.
-    const bool doubtful = head_.chunked() && head_.content_length();
+    const bool doubtful = head_.chunked() && head_.length_seen();
     if (body_possible && (!framed || doubtful)) return CloseReason::connection_close;
     return CloseReason::none;
 }
