@@ -18,6 +18,7 @@ Errc code_of(Transfer& transfer) {
         case Failure::body_too_large:
             return Errc::too_large;
         case Failure::replay_refused:
+        case Failure::head_cut:
             return Errc::connection_lost;
         case Failure::not_http2:
         case Failure::bad_length:
@@ -47,6 +48,8 @@ std::string_view words_for(const Transfer& transfer) {
                    "(see replay())";
         case Failure::not_http2:
             return "an HTTP/2 status line on a connection that is not HTTP/2";
+        case Failure::head_cut:
+            return "the connection ended in the middle of the answer's header fields";
         case Failure::bad_length:
             return "the answer's Content-Length is no number, or there are several that differ";
         case Failure::client_abort:

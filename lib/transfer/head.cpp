@@ -71,7 +71,7 @@ void Head::clear() noexcept {
     total_ = 0;
     status_ = 0;
     protocol_ = Protocol::unknown;
-    complete_ = chunked_ = encoded_ = close_ = keep_alive_ = false;
+    complete_ = ended_ = chunked_ = encoded_ = close_ = keep_alive_ = false;
     length_seen_ = length_invalid_ = false;
     content_length_.reset();
     keep_alive_timeout_.reset();
@@ -99,6 +99,7 @@ Head::Line Head::add(std::string_view line) {
     }
     if (without_line_end(line).empty()) {
         if (status_ >= 100 && status_ < 200 && status_ != 101) return Line::interim_end;
+        ended_ = true;
         return Line::end;
     }
     text_.append(line);

@@ -30,6 +30,8 @@ class Head {
     /// Bytes of all blocks so far.
     std::size_t size() const noexcept { return total_; }
     bool complete() const noexcept { return complete_; }
+    /// The blank line after the fields of a final answer has come.
+    bool ended() const noexcept { return ended_; }
     /// Ends the block without a blank line (the body or the end of the transfer has come).
     void set_complete() noexcept { complete_ = true; }
     int status() const noexcept { return status_; }
@@ -70,6 +72,7 @@ class Head {
     int status_ = 0;
     Protocol protocol_ = Protocol::unknown;
     bool complete_ = false;
+    bool ended_ = false;
     bool chunked_ = false;
     bool encoded_ = false;
     bool close_ = false;

@@ -12,6 +12,9 @@ namespace {
 // A close_notify alert: 24 bytes in TLS 1.3, 31 with TLS 1.2's AES-GCM; anything longer may be an answer.
 constexpr std::uint64_t tls_alert_size = 31;
 
+// Of the kernel's states; <netinet/tcp.h> names them, but has no tcpi_bytes_received.
+constexpr int tcp_close_wait = 8, tcp_last_ack = 9;
+
 }  // namespace
 
 SocketEar::Counts SocketEar::counts_of(int fd) noexcept {
@@ -19,7 +22,8 @@ SocketEar::Counts SocketEar::counts_of(int fd) noexcept {
     socklen_t size = sizeof info;
     if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};  // a unix socket
     if (size < offsetof(tcp_info, tcpi_bytes_sent) + sizeof info.tcpi_bytes_sent) return {};
-    return {true, info.tcpi_bytes_received, info.tcpi_bytes_sent};
+    const bool ended = info.tcpi_state == tcp_close_wait || info.tcpi_state == tcp_last_ack;
+    return {true, ended, info.tcpi_bytes_received, info.tcpi_bytes_sent};
 }
 
 void SocketEar::start(int fd, bool tls) noexcept {
@@ -35,8 +39,8 @@ void SocketEar::closing(int fd) noexcept {
     fd_ = -1;
     if (!after.known) return;
     answered_ = after.received - before_.received > (tls_ ? tls_alert_size : 0);
-    // A FIN counts as one byte received on some kernels; an answer is never that short.
-    if (!tls_ && after.received - before_.received <= 1) answered_ = false;
+    // A FIN may count as one byte received.
+    if (!tls_ && after.ended && after.received - before_.received <= 1) answered_ = false;
     nothing_sent_ = after.sent == before_.sent;
 }
 

@@ -80,7 +80,10 @@ void Transfer::collect_result() {
         done_ = true;
         result_ = message->data.result;
         // An answer that libcurl might have replied to by itself (401, 407, 417) is the final one after all.
-        if (result_ == CURLE_OK && head_.status() != 0) head_.set_complete();
+        if (result_ == CURLE_OK && head_.ended()) head_.set_complete();
+        // libcurl is content with a head that the end of the connection has cut (RFC 9112 section 8:
+        // incomplete).
+        if (result_ == CURLE_OK && !head_.ended()) failure_ = Failure::head_cut;
     }
     if (!done_ && added_) {  // nothing runs and nothing is said: cannot happen while the handle is in
         done_ = true;

@@ -46,6 +46,7 @@ enum class Failure : std::uint8_t {
     replay_refused,
     not_http2,
     bad_length,
+    head_cut,
     client_abort
 };
 
@@ -168,8 +169,8 @@ class Transfer final : public LaneClient {
     unsigned sends_ = 0, replays_ = 0, replays_reported_ = 0;
     bool added_ = false, done_ = false;
     bool discard_ = false, paused_ = false, resuming_ = false;
-    bool answered_ = false;    // a header byte has come since the last send
-    bool connecting_ = false;  // a socket was opened and nothing was sent since
+    bool answered_ = false;     // a header byte has come since the last send
+    bool connecting_ = false;   // a socket was opened and nothing was sent since
     bool established_ = false;  // ... and TCP was connected when libcurl closed it again
     bool connect_pending_ =
         false;  // a new connection is established: to be told when libcurl's frames are left
