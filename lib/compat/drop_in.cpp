@@ -17,6 +17,7 @@ bool of_interest(CURLoption option) noexcept {
         case CURLOPT_ERRORBUFFER:
         case CURLOPT_NOSIGNAL:
         case CURLOPT_FRESH_CONNECT:
+        case CURLOPT_FOLLOWLOCATION:
         case CURLOPT_TIMEOUT:
         case CURLOPT_TIMEOUT_MS:
         case CURLOPT_HTTPHEADER:
@@ -90,7 +91,15 @@ CURLcode perform(CURL* easy) noexcept {
 }
 
 CURLcode getinfo(CURL* easy, CURLINFO info, std::va_list& value) noexcept {
-    return curl().easy_getinfo(easy, info, va_arg(value, void*));
+    void* const to = va_arg(value, void*);
+    const auto code = curl().easy_getinfo(easy, info, to);
+    if (info != CURLINFO_SSL_VERIFYRESULT && info != CURLINFO_PROXY_SSL_VERIFYRESULT) return code;
+    auto* const record = EasyTable::instance().find(easy);
+    if (code == CURLE_OK && record != nullptr && record->verified) {
+        const auto& results = *record->verified;
+        *static_cast<long*>(to) = info == CURLINFO_SSL_VERIFYRESULT ? results.origin : results.proxy;
+    }
+    return code;
 }
 
 void reset(CURL* easy) noexcept {

@@ -92,6 +92,7 @@ EasyRecord::EasyRecord(const EasyRecord& other)
       netrc_(other.netrc_),
       no_signal_(other.no_signal_),
       fresh_connect_(other.fresh_connect_),
+      follows_redirects_(other.follows_redirects_),
       may_be_unsafe_(other.may_be_unsafe_),
       timeout_ms_(other.timeout_ms_),
       headers_(other.headers_) {
@@ -134,7 +135,10 @@ void EasyRecord::note_pointer(CURLoption option, const void* value) {
     }
     if (option == CURLOPT_URL) {
         has_url_ = value != nullptr;
-        if (has_url_) url_.assign(static_cast<const char*>(value));
+        if (has_url_ && url_ != static_cast<const char*>(value)) {
+            url_.assign(static_cast<const char*>(value));
+            url_in_key_ = false;
+        }
     } else if (option == CURLOPT_CURLU) {
         curlu_ = static_cast<CURLU*>(const_cast<void*>(value));
         key_valid_ = false;
@@ -154,6 +158,9 @@ void EasyRecord::note_request(CURLoption option, long long number, const void* p
             break;
         case CURLOPT_FRESH_CONNECT:
             fresh_connect_ = number != 0;
+            break;
+        case CURLOPT_FOLLOWLOCATION:
+            follows_redirects_ = number != 0;
             break;
         case CURLOPT_TIMEOUT:
             timeout_ms_ = static_cast<long>(number) * 1000;
@@ -205,11 +212,13 @@ void EasyRecord::reset() noexcept {
     values_.clear();
     private_options_.clear();
     connect_only_ = has_url_ = netrc_ = no_signal_ = fresh_connect_ = may_be_unsafe_ = key_valid_ = false;
+    follows_redirects_ = false;
     curlu_ = nullptr;
     http_auth_ = proxy_auth_ = static_cast<long>(CURLAUTH_BASIC);
     error_buffer_ = nullptr;
     timeout_ms_ = 0;
     headers_ = nullptr;
+    verified.reset();
 }
 
 bool EasyRecord::binds_credentials() const noexcept {
@@ -222,9 +231,10 @@ const LaneKey* EasyRecord::lane_key() {
     if (binds_credentials() && netrc_) return nullptr;  // whose, a file says
     if (curlu_ != nullptr) return fill_key(curlu_, {}) ? &key_ : nullptr;
     if (!has_url_) return nullptr;
+    if (key_valid_ && url_in_key_) return &key_;
     const auto authority = authority_of(url_);
-    if (key_valid_ && !authority.empty() && authority == key_authority_) return &key_;
-    return make_key(url_.c_str()) ? &key_ : nullptr;
+    url_in_key_ = (key_valid_ && !authority.empty() && authority == key_authority_) || make_key(url_.c_str());
+    return url_in_key_ ? &key_ : nullptr;
 }
 
 bool EasyRecord::leads_to_key(const char* url) {

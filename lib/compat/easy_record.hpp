@@ -3,11 +3,13 @@
 
 #include "cache/lease.hpp"
 #include "curl/api.hpp"
+#include "lane/lane.hpp"
 #include "lane/lane_key.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +56,7 @@ class EasyRecord {
     char* error_buffer() const noexcept { return error_buffer_; }
     bool no_signal() const noexcept { return no_signal_; }
     bool fresh_connect() const noexcept { return fresh_connect_; }
+    bool follows_redirects() const noexcept { return follows_redirects_; }
     std::chrono::milliseconds timeout() const noexcept {
         return std::chrono::milliseconds(timeout_ms_);
     }  // 0: none
@@ -63,6 +66,8 @@ class EasyRecord {
     bool says_connection_close() const noexcept;
     bool has_idempotency_key() const noexcept;
 
+    /// Of a kept connection that served the last transfer; nothing: the handle knows itself.
+    std::optional<Lane::VerifyResults> verified;
     bool running = false;  // inside perform()
     bool boarded = false;  // ... on a lane, with its callbacks
 
@@ -107,6 +112,7 @@ class EasyRecord {
     char* error_buffer_ = nullptr;
     bool no_signal_ = false;
     bool fresh_connect_ = false;
+    bool follows_redirects_ = false;
     bool may_be_unsafe_ = false;
     long timeout_ms_ = 0;
     const curl_slist* headers_ = nullptr;
@@ -114,6 +120,7 @@ class EasyRecord {
     LaneKey key_;
     std::string key_authority_;  // what of the URL key_ was made from; empty: not to be used again
     bool key_valid_ = false;
+    bool url_in_key_ = false;  // url_ has not changed since key_ was found right for it
 };
 
 }  // namespace ringlet::detail

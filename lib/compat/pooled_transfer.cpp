@@ -53,6 +53,12 @@ const std::shared_ptr<Cache>& process_wide_cache() {
     return cache;
 }
 
+/// Each socket counts.
+bool limited(const CacheSettings& settings) noexcept {
+    return !settings.max_connections.is_unlimited() || !settings.max_connections_per_host.is_unlimited() ||
+           !settings.host_limits.empty();
+}
+
 /// The handle while it is on the lane.
 class PooledTransfer final : public LaneClient {
   public:
@@ -99,6 +105,8 @@ class PooledTransfer final : public LaneClient {
     bool established_;  // the cache knows the connection
     const std::size_t opened_before_;
     const int kept_socket_;
+    bool made_connection_ = false;
+    bool knows_sockets_ = true;
     bool opened_ = false;  // a socket, since the cache was told last
     bool replay_refused_ = false;
     SocketEar ear_;
@@ -149,6 +157,9 @@ void PooledTransfer::tell_connected() noexcept {
     lease_->set_addresses(info<char*>(CURLINFO_LOCAL_IP), static_cast<int>(info<long>(CURLINFO_LOCAL_PORT)),
                           info<char*>(CURLINFO_PRIMARY_IP),
                           static_cast<int>(info<long>(CURLINFO_PRIMARY_PORT)));
+    lease_->set_verify_results(
+        {info<long>(CURLINFO_SSL_VERIFYRESULT), info<long>(CURLINFO_PROXY_SSL_VERIFYRESULT)});
+    made_connection_ = true;
     if (established_) {
         lease_.cache()->reconnected(lease_, CloseReason::peer_closed);
     } else {
@@ -180,6 +191,7 @@ std::optional<CURLcode> PooledTransfer::run() noexcept {
     if (was_open_ && record_.may_be_unsafe())
         ear_.start(kept_socket_, lane.key().origin().starts_with("https:"));
     lane.set_client(this);
+    if (record_.follows_redirects() && !limited(lease_.cache()->settings())) lane.keep_redirects();
     if (lane.board(easy_) != CURLM_OK) {
         lane.set_client(nullptr);
         return std::nullopt;
@@ -188,16 +200,18 @@ std::optional<CURLcode> PooledTransfer::run() noexcept {
     result_ = drive();
     {
         const SigpipeIgnored quiet(!record_.no_signal());
-        lane.alight(easy_);
+        knows_sockets_ = lane.alight(easy_);
     }
     record_.boarded = false;
     lane.set_client(nullptr);
+    if (was_open_ && !made_connection_) record_.verified = lane.verify_results();
     if (replay_refused_ && result_ != CURLE_OK) result_ = explain_refusal();
     return result_;
 }
 
 /// libcurl follows redirects by itself, and so may have left the lane with a connection to another origin.
 bool PooledTransfer::left_origin() noexcept {
+    if (lease_->keeps_redirects()) return !knows_sockets_;
     if (info<long>(CURLINFO_REDIRECT_COUNT) == 0) return false;
     const auto opened = lease_->sockets().opened_count() - opened_before_;
     return opened > (was_open_ ? 0 : 1) || !record_.leads_to_key(info<char*>(CURLINFO_EFFECTIVE_URL));
@@ -219,11 +233,6 @@ Verdict PooledTransfer::verdict() noexcept {
         verdict.close = CloseReason::evicted;
     }
     return verdict;
-}
-
-bool limited(const CacheSettings& settings) noexcept {
-    return !settings.max_connections.is_unlimited() || !settings.max_connections_per_host.is_unlimited() ||
-           !settings.host_limits.empty();
 }
 
 /// Parked lanes hold slots for handles that may never need them again: they give way before anybody waits.
@@ -271,9 +280,17 @@ void end_loan(Lease&& lease, const Verdict& verdict) noexcept {
     cache->release(std::move(lease), verdict);
 }
 
+/// A handle lets go of the connection it used last when another transfer starts. With these codes perhaps
+/// none did.
+bool has_let_go(CURLcode result) noexcept {
+    return result != CURLE_FAILED_INIT && result != CURLE_URL_MALFORMAT && result != CURLE_OUT_OF_MEMORY &&
+           result != CURLE_RECURSIVE_API_CALL && result != CURLE_OPERATION_TIMEDOUT;
+}
+
 /// Nothing: no lane for it.
 std::optional<CURLcode> try_pooled(CURL* easy, EasyRecord& record) noexcept {
     const std::lock_guard parking_lot(record.park_mutex);
+    record.verified.reset();
     Lease before = std::move(record.parked);  // given back once the handle has let go of it
     std::optional<CURLcode> result;
     try {
@@ -302,7 +319,8 @@ std::optional<CURLcode> try_pooled(CURL* easy, EasyRecord& record) noexcept {
         count_passed_through();
         result = curl().easy_perform(easy);
     }
-    if (before) end_loan(std::move(before), {});
+    if (before && has_let_go(*result)) end_loan(std::move(before), {});
+    if (before) record.parked = std::move(before);
     return result;
 }
 

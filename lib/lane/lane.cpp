@@ -177,9 +177,17 @@ void Lane::set_request_hooks() {
 
 Lane::Liveness Lane::check() noexcept {
     if (forked()) return Liveness::forked;
-    const int fd = sockets_.current();
-    if (fd < 0) return Liveness::peer_closed;
-    if (protocol_ == Protocol::http_2 || protocol_ == Protocol::http_3) {
+    if (sockets_.all().empty()) return Liveness::peer_closed;
+    for (const int fd : sockets_.all()) {
+        const auto found = check(fd);
+        if (found != Liveness::usable) return found;
+    }
+    return Liveness::usable;
+}
+
+Lane::Liveness Lane::check(int fd) const noexcept {
+    const bool only_one = sockets_.all().size() == 1;  // else it may be one of another protocol
+    if (only_one && (protocol_ == Protocol::http_2 || protocol_ == Protocol::http_3)) {
         pollfd entry{fd, POLLRDHUP, 0};
         return ::poll(&entry, 1, 0) > 0 ? Liveness::peer_closed : Liveness::usable;
     }
@@ -195,16 +203,29 @@ CURLMcode Lane::board(CURL* guest) noexcept {
     curl().easy_setopt(guest, CURLOPT_OPENSOCKETDATA, this);
     curl().easy_setopt(guest, CURLOPT_CLOSESOCKETFUNCTION, &LaneCallbacks::close_socket);
     curl().easy_setopt(guest, CURLOPT_CLOSESOCKETDATA, this);
+    opened_at_boarding_ = sockets_.opened_count();
     const auto code = curl().multi_add_handle(multi(), guest);
     if (code != CURLM_OK) unhook(guest);
     return code;
 }
 
-void Lane::alight(CURL* guest) noexcept {
+void Lane::keep_redirects() noexcept {
+    constexpr long as_an_easy_handle_does = 5;
+    if (!keeps_redirects_) curl().multi_setopt(multi(), CURLMOPT_MAXCONNECTS, as_an_easy_handle_does);
+    keeps_redirects_ = true;
+}
+
+bool Lane::alight(CURL* guest) noexcept {
+    bool certain = true;
     if (sockets_.all().size() > 1) {
+        long connects = 0;
+        curl().easy_getinfo(guest, CURLINFO_NUM_CONNECTS, &connects);
+        // More sockets than connections: some never became one, and before libcurl 8.2 nobody says which.
+        certain = keeps_redirects_ &&
+                  sockets_.opened_count() - opened_at_boarding_ == static_cast<std::size_t>(connects);
         curl_socket_t active = CURL_SOCKET_BAD;
         curl().easy_getinfo(guest, CURLINFO_ACTIVESOCKET, &active);
-        sockets_.reconcile(active == CURL_SOCKET_BAD ? -1 : active);
+        if (!certain) sockets_.reconcile(active == CURL_SOCKET_BAD ? -1 : active);
     }
     curl().multi_remove_handle(multi(), guest);
     constexpr unsigned graceful_since = 0x080a00;
@@ -214,6 +235,7 @@ void Lane::alight(CURL* guest) noexcept {
         curl().multi_perform(multi(), &running);
     }
     unhook(guest);
+    return certain || !keeps_redirects_;
 }
 
 void Lane::unhook(CURL* guest) noexcept {

@@ -132,14 +132,27 @@ class Lane {
     /// Puts a guest into the lane's multi: its sockets are the lane's then. It must have no socket callbacks
     /// of its own: a connection keeps its creator's for life. Anything but CURLM_OK: nothing was done.
     CURLMcode board(CURL* guest) noexcept;
-    /// Takes it off again; socket() is then what libcurl kept.
-    void alight(CURL* guest) noexcept;
+    /// Lets libcurl keep the connections of a guest's redirects to other origins besides. The cache counts
+    /// them as one.
+    void keep_redirects() noexcept;
+    bool keeps_redirects() const noexcept { return keeps_redirects_; }
+    /// Takes it off again; socket() is then what libcurl kept. False: there may be connections besides that
+    /// nobody watches.
+    bool alight(CURL* guest) noexcept;
+    /// What CURLINFO_SSL_VERIFYRESULT and its proxy sister said when the connection was made: a guest that
+    /// finds it standing would read 0, verified.
+    struct VerifyResults {
+        long origin = 0, proxy = 0;
+    };
+    const VerifyResults& verify_results() const noexcept { return verify_results_; }
+    void set_verify_results(VerifyResults results) noexcept { verify_results_ = results; }
     /// Takes the lane's socket callbacks from a handle: a duplicate that was made of a guest on board.
     static void unhook(CURL* guest) noexcept;
     void set_addresses(const char* local_ip, int local_port, const char* remote_ip, int remote_port) noexcept;
 
   private:
     friend struct LaneCallbacks;
+    Liveness check(int fd) const noexcept;
     void apply_own_options();
     void set_request_hooks();
     void clear_easy();
@@ -158,6 +171,9 @@ class Lane {
     std::atomic<bool> interrupted_{false};
     Protocol protocol_ = Protocol::unknown;
     Address local_, remote_, attempted_;
+    VerifyResults verify_results_;
+    bool keeps_redirects_ = false;        // once true stays true
+    std::size_t opened_at_boarding_ = 0;  // of sockets_.opened_count()
     char error_text_[CURL_ERROR_SIZE] = "";
     MultiPtr multi_;
     EasyPtr easy_;

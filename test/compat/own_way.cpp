@@ -154,8 +154,8 @@ TEST_CASE("a duplicate made in a callback does not keep the lane's hooks", "[com
     CHECK(copy.body == "x");
 }
 
-TEST_CASE("a redirect to another origin does not leave a lane with the wrong connection", "[compat]") {
-    const auto cache = emptied_cache();
+TEST_CASE("a redirect to another origin keeps both connections, and mixes nothing up", "[compat]") {
+    auto cache = emptied_cache();
     const Origin there(respond_with(reply("there")));
     const Origin here(handler([&](const Recorded& r) {
         return r.target == "/away" ? reply("", 302, "Location: " + there.url("/") + "\r\n") : reply("here");
@@ -170,7 +170,12 @@ TEST_CASE("a redirect to another origin does not leave a lane with the wrong con
         CHECK(stay.body == "here");
     }
     for (const auto& connection : cache.connections()) CHECK(connection.origin + "/" == here.url("/"));
-    CHECK(cache.stats().leased <= 1);
+    // The redirect's connection is kept with the lane, as a handle would keep it.
+    CHECK(here.accepts() == 1);
+    CHECK(there.accepts() == 1);
+    cache.close_idle();
+    CHECK(here.wait_for_open(0));
+    CHECK(there.wait_for_open(0));
 }
 
 TEST_CASE("connections that died while idle are not given to a request", "[compat]") {
@@ -212,6 +217,20 @@ TEST_CASE("a POST that a kept connection swallowed is not sent again; a GET is",
     CHECK(request(nullptr) == CURLE_OK);
     CHECK(request(nullptr) == CURLE_OK);
     CHECK(origin.request_count() == 5);
+}
+
+TEST_CASE("the verify result of a kept connection is that of its handshake", "[compat]") {
+    emptied_cache();
+    const Origin origin(respond_with(reply("x")), {.tls = true});
+    for (int i = 0; i < 2; ++i) {
+        EasyHandle easy(origin.url());
+        easy.set(CURLOPT_SSL_VERIFYPEER, 0L);
+        CHECK(easy.perform() == CURLE_OK);
+        CHECK(easy.connects() == (i == 0 ? 1 : 0));
+        CHECK(easy.info<long>(CURLINFO_SSL_VERIFYRESULT) != 0);  // nobody vouches for it
+        CHECK(easy.info<long>(CURLINFO_PROXY_SSL_VERIFYRESULT) == 0);
+    }
+    CHECK(origin.accepts() == 1);
 }
 
 TEST_CASE("a failed transfer leaves no connection behind", "[compat]") {

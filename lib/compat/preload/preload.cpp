@@ -26,6 +26,14 @@ RINGLET_INTERPOSED CURLcode curl_easy_setopt(CURL* handle, CURLoption option, ..
     return code;
 }
 
+RINGLET_INTERPOSED CURLcode curl_easy_getinfo(CURL* handle, CURLINFO info, ...) {
+    std::va_list value;
+    va_start(value, info);
+    const auto code = drop_in::getinfo(handle, info, value);
+    va_end(value);
+    return code;
+}
+
 RINGLET_INTERPOSED CURLcode curl_easy_perform(CURL* handle) {
     return drop_in::perform(handle);
 }

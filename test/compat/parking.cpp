@@ -1,0 +1,91 @@
+// From libcurl 8.21 on a handle and the connection it used last share objects without locks: its lane stays
+// with it.
+#include "compat/pooled_transfer.hpp"
+
+#include <string>
+#include <thread>
+
+#include "compat/easy_handle.hpp"
+#include "compat/handle_traffic.h"
+#include "support/origin.hpp"
+
+namespace {
+
+using namespace ringlet;
+using namespace ringlet::test;
+
+/// As if this libcurl were of one kind or the other.
+class Parking {
+  public:
+    explicit Parking(bool on) : before_(detail::lanes_are_parked()) { detail::set_lanes_are_parked(on); }
+    ~Parking() { detail::set_lanes_are_parked(before_); }
+    Parking(const Parking&) = delete;
+    Parking& operator=(const Parking&) = delete;
+
+  private:
+    bool before_;
+};
+
+TEST_CASE("a parked lane serves its handle again, and nobody else before that is gone", "[compat][parking]") {
+    const Parking parking(true);
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x")));
+    EasyHandle first(origin.url());
+    CHECK(first.perform() == CURLE_OK);
+    CHECK(cache.stats().leased == 1);
+    EasyHandle second(origin.url());
+    CHECK(second.perform() == CURLE_OK);
+    CHECK(second.connects() == 1);
+    CHECK(first.perform() == CURLE_OK);
+    CHECK(first.connects() == 0);
+    first.cleanup();
+    CHECK(cache.stats().idle == 1);
+    EasyHandle third(origin.url());
+    CHECK(third.perform() == CURLE_OK);
+    CHECK(third.connects() == 0);
+    CHECK(origin.accepts() == 2);
+}
+
+TEST_CASE("a handle that goes to another origin gives its parked lane back", "[compat][parking]") {
+    const Parking parking(true);
+    const auto cache = emptied_cache();
+    const Origin here(respond_with(reply("here")));
+    const Origin there(respond_with(reply("there")));
+    EasyHandle easy(here.url());
+    CHECK(easy.perform() == CURLE_OK);
+    easy.set(CURLOPT_URL, there.url().c_str());
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(cache.stats().leased == 1);
+    CHECK(cache.stats().idle == 1);
+    easy.set(CURLOPT_URL, here.url().c_str());
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.connects() == 0);
+    easy.cleanup();
+    CHECK(cache.stats().leased == 0);
+    CHECK(cache.stats().idle == 2);
+}
+
+TEST_CASE("a parked connection that died is replaced without an error", "[compat][parking]") {
+    const Parking parking(true);
+    emptied_cache();
+    Origin origin(respond_with(reply("x")));
+    EasyHandle easy(origin.url());
+    CHECK(easy.perform() == CURLE_OK);
+    origin.close_all();
+    CHECK(origin.wait_for_open(0));
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.connects() == 1);
+}
+
+TEST_CASE("handles that wander between threads use shared lanes without a failure", "[compat][parking]") {
+    const Origin origin(respond_with(reply("x")));
+    for (const bool on : {false, true}) {
+        const Parking parking(on);
+        const auto cache = emptied_cache();
+        CHECK(run_handle_traffic(origin.url().c_str(), 40) == 0);
+        CHECK(cache.stats().leased == 0);
+    }
+    CHECK(origin.accepts() < 100);
+}
+
+}  // namespace
