@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace spdlog {
@@ -60,13 +61,17 @@ class RINGLET_API ConnectionCache {
     CacheStats stats() const;
     /// Every connection that the cache counts, at one moment.
     std::vector<ConnectionInfo> connections() const;
-    /// Which idle connection would serve this request now, and for each other one why it would not.
+    /// Which idle connection would serve this request now, and for each other one why it would not. Of the
+    /// settings only the request's own are known here: repeat those of the session that shape connections.
     Explanation explain(const Request& request) const;
 
     /// Opens up to n connections to the URL's origin, and leaves them idle; how many idle connections for it
     /// there are afterwards (limits hold: it never waits for a slot). Throws Error where the first connection
     /// cannot be opened.
+    /// They have the default connection settings, and so are of use to sessions that have changed none of
+    /// them.
     std::size_t prewarm(std::string_view url, std::size_t n);
+    std::size_t prewarm(std::string_view url, std::size_t n, std::error_code& ec);
     /// Closes idle connections, and each leased one when it comes back; how many were idle.
     std::size_t close_idle();
     /// Closes the idle connections that have been idle for at least that long; how many.

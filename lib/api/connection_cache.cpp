@@ -1,6 +1,7 @@
 #include "ringlet/connection_cache.hpp"
 
 #include "api/access.hpp"
+#include "api/error_code.hpp"
 #include "cache/cache.hpp"
 #include "ringlet/error.hpp"
 #include "ringlet/request.hpp"
@@ -47,6 +48,10 @@ Explanation ConnectionCache::explain(const Request& request) const {
 
 std::size_t ConnectionCache::prewarm(std::string_view url, std::size_t n) {
     return detail::prewarm(cache_, url, n);
+}
+
+std::size_t ConnectionCache::prewarm(std::string_view url, std::size_t n, std::error_code& ec) {
+    return detail::with_error_code(ec, [&] { return prewarm(url, n); });
 }
 
 std::size_t ConnectionCache::close_idle() {

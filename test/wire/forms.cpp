@@ -41,6 +41,13 @@ TEST_CASE("consume within limits has a form without exceptions", "[wire][consume
     CHECK_FALSE(disposition.reused);
 }
 
+TEST_CASE("prewarm has a form without exceptions", "[wire][prewarm]") {
+    ConnectionCache cache;
+    std::error_code ec;
+    CHECK(cache.prewarm("ftp://127.0.0.1/", 1, ec) == 0);
+    CHECK(ec == Errc::unsupported_protocol);
+}
+
 TEST_CASE("a pointer to a class derived from Source is a body", "[wire][body]") {
     struct Once : Source {
         bool sent = false;
