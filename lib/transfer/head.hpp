@@ -27,6 +27,8 @@ class Head {
     void add_trailer(std::string_view line);
 
     bool started() const noexcept { return total_ != 0; }
+    /// The present block is that of a final answer: 100 and 103 are not.
+    bool is_final() const noexcept { return status_ >= 200 || status_ == 101; }
     /// Bytes of all blocks so far.
     std::size_t size() const noexcept { return total_; }
     bool complete() const noexcept { return complete_; }

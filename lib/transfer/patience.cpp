@@ -58,7 +58,7 @@ void Patience::next_transfer() noexcept {
 
 void Patience::watch_first_byte(const Transfer& transfer, Clock::time_point now) {
     if (!first_byte_) return;
-    if (transfer.head().started()) {
+    if (transfer.head().is_final()) {
         first_byte_due_.reset();
     } else if (!first_byte_due_ && transfer.sent()) {
         first_byte_due_ = later(now, *first_byte_ - first_byte_spent_);
