@@ -57,6 +57,11 @@ struct LaneCallbacks {
         auto* client = lane_of(lane).client_;
         return client ? client->on_progress(dltotal, dlnow, ultotal, ulnow) : 0;
     }
+    static int debug(CURL*, curl_infotype type, char* text, std::size_t size, void* lane) {
+        auto* client = lane_of(lane).client_;
+        if (client != nullptr && type == CURLINFO_TEXT) client->on_text({text, size});
+        return 0;
+    }
     static curl_socket_t open_socket(void* lane, curlsocktype, curl_sockaddr* address) {
         auto* client = lane_of(lane).client_;
         if (client != nullptr && !client->on_open_socket()) return CURL_SOCKET_BAD;
@@ -173,6 +178,14 @@ void Lane::set_request_hooks() {
     set(handle, CURLOPT_PREREQDATA, this);
     set(handle, CURLOPT_XFERINFOFUNCTION, &LaneCallbacks::progress);
     set(handle, CURLOPT_XFERINFODATA, this);
+}
+
+void Lane::listen(bool on) noexcept {
+    if (on) {
+        curl().easy_setopt(easy(), CURLOPT_DEBUGFUNCTION, &LaneCallbacks::debug);
+        curl().easy_setopt(easy(), CURLOPT_DEBUGDATA, this);
+    }
+    curl().easy_setopt(easy(), CURLOPT_VERBOSE, on ? 1L : 0L);
 }
 
 Lane::Liveness Lane::check() noexcept {

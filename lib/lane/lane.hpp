@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace ringlet::detail {
 
@@ -38,6 +39,8 @@ class LaneClient {
     virtual bool on_open_socket() noexcept = 0;
     /// libcurl is about to close that descriptor: what the kernel knows of it can still be asked.
     virtual void on_close_socket(int fd) noexcept = 0;
+    /// What libcurl says to itself, while CURLOPT_VERBOSE is on (see Lane::listen()).
+    virtual void on_text(std::string_view) noexcept {}
     virtual int on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
                             curl_off_t ulnow) noexcept = 0;
 
@@ -99,6 +102,8 @@ class Lane {
     CURLM* multi() noexcept { return multi_.get(); }
     SocketWatch& sockets() noexcept { return sockets_; }
     Share& share() noexcept { return share_; }
+    /// on_text() is called from now on / no longer.
+    void listen(bool on) noexcept;
     void set_client(LaneClient* client) noexcept { client_ = client; }
     /// Options of that id are on the easy; 0: only the lane's own. Resets everything but the lane's own.
     std::uint64_t configured() const noexcept { return configured_; }

@@ -41,6 +41,7 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
     body_bytes_ = 0;
     result_ = CURLE_OK;
     failure_ = Failure::none;
+    listening_ = surplus_ = false;
     sends_ = replays_ = replays_reported_ = 0;
     added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = connect_pending_ =
         established_ = false;
@@ -230,6 +231,7 @@ std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
                 return fail(Failure::head_too_large);
             case Head::Line::end: {
                 check_protocol();
+                listen_for_surplus();
                 if (head_.length_invalid()) failure_ = Failure::bad_length;
                 // With credentials libcurl may answer a 401 by itself: the body or the end decides.
                 const bool undecided = (head_.status() == 401 && plan_.options->wire.credentials &&
@@ -262,6 +264,20 @@ void Transfer::check_protocol() {
         if (negotiated != CURL_HTTP_VERSION_2_0 || !possible) failure_ = Failure::not_http2;
     }
     lease_->set_protocol(protocol);
+}
+
+/// Bytes after a message without a body, or after a last chunk, libcurl throws away and keeps the connection
+/// (7.88: a note in its trace is all that tells). Bytes after a counted body close it.
+void Transfer::listen_for_surplus() noexcept {
+    const bool empty =
+        plan_.method == "HEAD" || head_.bodiless_status() || head_.content_length() == std::uint64_t{0};
+    if (head_.protocol() == Protocol::http_2 || head_.status() == 101 || !(empty || head_.chunked())) return;
+    listening_ = true;
+    lease_->listen(true);
+}
+
+void Transfer::on_text(std::string_view text) noexcept {
+    surplus_ = surplus_ || text.starts_with("Excess found") || text.starts_with("Leftovers after chunking");
 }
 
 std::size_t Transfer::on_body(const char* data, std::size_t size) noexcept {

@@ -133,6 +133,7 @@ class Transfer final : public LaneClient {
                 int local_port) noexcept override;
     bool on_open_socket() noexcept override;
     void on_close_socket(int fd) noexcept override;
+    void on_text(std::string_view text) noexcept override;
     int on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
                     curl_off_t ulnow) noexcept override;
 
@@ -144,6 +145,7 @@ class Transfer final : public LaneClient {
     void unset_request() noexcept;
     void leave_lane(bool close) noexcept;
     void check_protocol();
+    void listen_for_surplus() noexcept;
     void report_connections() noexcept;
     bool replay_refused() const noexcept;
     void collect_result();
@@ -169,6 +171,8 @@ class Transfer final : public LaneClient {
     unsigned sends_ = 0, replays_ = 0, replays_reported_ = 0;
     bool added_ = false, done_ = false;
     bool discard_ = false, paused_ = false, resuming_ = false;
+    bool listening_ = false;    // for what libcurl says of bytes after the message
+    bool surplus_ = false;      // ... it has said so
     bool answered_ = false;     // a header byte has come since the last send
     bool connecting_ = false;   // a socket was opened and nothing was sent since
     bool established_ = false;  // ... and TCP was connected when libcurl closed it again

@@ -122,6 +122,7 @@ void Transfer::set_headers() {
 
 /// What was set for this request alone, and points at what dies with it.
 void Transfer::unset_request() noexcept {
+    if (listening_) lease_->listen(false);
     auto& held = lease_->holdings();
     auto* easy = lease_->easy();
     if (held.shape == Lane::Shape::other) {
@@ -139,6 +140,7 @@ void Transfer::unset_request() noexcept {
 CloseReason Transfer::verdict() const noexcept {
     if (!done_ || result_ != CURLE_OK || failure_ != Failure::none) return CloseReason::transfer_error;
     if (head_.status() == 101) return CloseReason::upgraded;
+    if (surplus_) return CloseReason::unsolicited_data;
     const auto wanted = plan_.options->headers.get("Connection");
     if (head_.says_close() || (wanted && list_contains(*wanted, "close")))
         return CloseReason::connection_close;
