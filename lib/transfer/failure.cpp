@@ -21,6 +21,7 @@ Errc code_of(Transfer& transfer) {
         case Failure::head_cut:
             return Errc::connection_lost;
         case Failure::not_http2:
+        case Failure::bad_field:
         case Failure::bad_length:
             return Errc::protocol;
         case Failure::client_abort:
@@ -50,6 +51,8 @@ std::string_view words_for(const Transfer& transfer) {
             return "an HTTP/2 status line on a connection that is not HTTP/2";
         case Failure::head_cut:
             return "the connection ended in the middle of the answer's header fields";
+        case Failure::bad_field:
+            return "a bare CR in the answer's header fields";
         case Failure::bad_length:
             return "the answer's Content-Length is no number, or there are several that differ";
         case Failure::client_abort:

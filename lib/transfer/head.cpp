@@ -93,6 +93,7 @@ void Head::start_block(std::string_view status_line) {
 Head::Line Head::add(std::string_view line) {
     total_ += line.size();
     if (total_ > size_limit) return Line::too_large;
+    if (without_line_end(line).find('\r') != std::string_view::npos) return Line::malformed;
     if (line.starts_with("HTTP/")) {
         start_block(line);
         return Line::more;

@@ -18,7 +18,7 @@ namespace ringlet::detail {
 /// buffers keep their memory.
 class Head {
   public:
-    enum class Line { more, interim_end, end, too_large };
+    enum class Line { more, interim_end, end, too_large, malformed };
 
     void clear() noexcept;
     /// One line as libcurl hands it over, with its line end.

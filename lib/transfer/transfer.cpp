@@ -229,6 +229,8 @@ std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
         switch (head_.add(line)) {
             case Head::Line::too_large:
                 return fail(Failure::head_too_large);
+            case Head::Line::malformed:
+                return fail(Failure::bad_field);
             case Head::Line::end: {
                 check_protocol();
                 listen_for_surplus();

@@ -45,6 +45,7 @@ enum class Failure : std::uint8_t {
     body_too_large,
     replay_refused,
     not_http2,
+    bad_field,
     bad_length,
     head_cut,
     client_abort
