@@ -74,6 +74,7 @@ void Exchange::run(Call call) {
         continuation_.reset();
     } catch (...) {
         end_transfer(CloseReason::transfer_error);
+        release_body();
         continuation_.reset();
         finished_.store(true, std::memory_order_release);
         throw;
@@ -312,6 +313,12 @@ void Exchange::end_transfer(CloseReason why) noexcept {
     timings_.redirects = earlier_hops_;
     const auto reason = transfer_.end(why);
     disposition_ = Disposition{reason == CloseReason::none, reason, discarded_};
+}
+
+/// A session keeps its exchange for the next request: not what the last one sent, whose Source may hold anything.
+void Exchange::release_body() noexcept {
+    upload_ = Upload{};
+    call_.body.reset();
 }
 
 bool Exchange::idempotent() const noexcept {

@@ -119,6 +119,7 @@ class Exchange {
     bool drain_dropped() noexcept;
     void warn_dropped() noexcept;
     bool idempotent() const noexcept;
+    void release_body() noexcept;
     void reset() noexcept;
 
     struct Waker {

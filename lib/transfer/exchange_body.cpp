@@ -31,6 +31,7 @@ class Inside {
 void Exchange::remove_handle() noexcept {
     if (handles_.load(std::memory_order_relaxed) == 1) {
         drop();
+        release_body();
         finished_.store(true, std::memory_order_release);
     }
     handles_.fetch_sub(1, std::memory_order_acq_rel);
