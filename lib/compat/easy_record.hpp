@@ -62,6 +62,7 @@ class EasyRecord {
     }  // 0: none
     /// A body or a method of the program's own was set: the request may not be one that can be sent twice.
     bool may_be_unsafe() const noexcept { return may_be_unsafe_; }
+    bool has_headers() const noexcept { return headers_ != nullptr; }
     /// Looks through CURLOPT_HTTPHEADER. Only while the transfer runs: the list is the program's.
     bool says_connection_close() const noexcept;
     bool has_idempotency_key() const noexcept;

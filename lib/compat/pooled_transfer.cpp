@@ -105,7 +105,6 @@ class PooledTransfer final : public LaneClient {
     bool established_;  // the cache knows the connection
     const std::size_t opened_before_;
     const int kept_socket_;
-    bool made_connection_ = false;
     bool knows_sockets_ = true;
     bool opened_ = false;  // a socket, since the cache was told last
     bool replay_refused_ = false;
@@ -159,7 +158,6 @@ void PooledTransfer::tell_connected() noexcept {
                           static_cast<int>(info<long>(CURLINFO_PRIMARY_PORT)));
     lease_->set_verify_results(
         {info<long>(CURLINFO_SSL_VERIFYRESULT), info<long>(CURLINFO_PROXY_SSL_VERIFYRESULT)});
-    made_connection_ = true;
     if (established_) {
         lease_.cache()->reconnected(lease_, CloseReason::peer_closed);
     } else {
@@ -192,7 +190,9 @@ std::optional<CURLcode> PooledTransfer::run() noexcept {
         ear_.start(kept_socket_, lane.key().origin().starts_with("https:"));
     lane.set_client(this);
     if (record_.follows_redirects() && !limited(lease_.cache()->settings())) lane.keep_redirects();
-    if (lane.board(easy_) != CURLM_OK) {
+    // A plain request on a kept connection opens none, as a rule.
+    const bool watched = !was_open_ || record_.may_be_unsafe() || record_.follows_redirects();
+    if (lane.board(easy_, watched) != CURLM_OK) {
         lane.set_client(nullptr);
         return std::nullopt;
     }
@@ -204,7 +204,7 @@ std::optional<CURLcode> PooledTransfer::run() noexcept {
     }
     record_.boarded = false;
     lane.set_client(nullptr);
-    if (was_open_ && !made_connection_) record_.verified = lane.verify_results();
+    if (was_open_ && lane.socket() == kept_socket_) record_.verified = lane.verify_results();
     if (replay_refused_ && result_ != CURLE_OK) result_ = explain_refusal();
     return result_;
 }
@@ -212,7 +212,7 @@ std::optional<CURLcode> PooledTransfer::run() noexcept {
 /// libcurl follows redirects by itself, and so may have left the lane with a connection to another origin.
 bool PooledTransfer::left_origin() noexcept {
     if (lease_->keeps_redirects()) return !knows_sockets_;
-    if (info<long>(CURLINFO_REDIRECT_COUNT) == 0) return false;
+    if (!record_.follows_redirects() || info<long>(CURLINFO_REDIRECT_COUNT) == 0) return false;
     const auto opened = lease_->sockets().opened_count() - opened_before_;
     return opened > (was_open_ ? 0 : 1) || !record_.leads_to_key(info<char*>(CURLINFO_EFFECTIVE_URL));
 }
@@ -227,7 +227,7 @@ Verdict PooledTransfer::verdict() noexcept {
         verdict.close = CloseReason::transfer_error;
     } else if (lease_->socket() < 0 || record_.says_connection_close()) {
         verdict.close = CloseReason::connection_close;
-    } else if (info<long>(CURLINFO_RESPONSE_CODE) == 101) {
+    } else if (record_.has_headers() && info<long>(CURLINFO_RESPONSE_CODE) == 101) {
         verdict.close = CloseReason::upgraded;
     } else if (left_origin()) {
         verdict.close = CloseReason::evicted;
@@ -256,18 +256,17 @@ Lease acquire_from(Cache& cache, const LaneKey& key, AcquireLimits limits) {
 }
 
 /// The handle's own parked lane, where it will do, else one of the cache's.
-Lease lease_for(EasyRecord& record, const LaneKey& key, Lease& parked) {
+Lease lease_for(Cache& cache, EasyRecord& record, const LaneKey& key, Lease& parked) {
     const bool usable = parked && !record.fresh_connect() && parked->key() == key &&
-                        parked->check() == Lane::Liveness::usable && !process_wide_cache()->closed();
+                        parked->check() == Lane::Liveness::usable && !cache.closed();
     if (usable) return std::move(parked);
-    if (parked && limited(parked.cache()->settings())) {  // it must not wait for itself
-        const auto cache = parked.cache();
-        cache->release(std::move(parked), {.close = CloseReason::over_limit});
+    if (parked && limited(cache.settings())) {  // it must not wait for itself
+        cache.release(std::move(parked), {.close = CloseReason::over_limit});
     }
     AcquireLimits limits;
     limits.fresh = record.fresh_connect();
     if (record.timeout().count() > 0) limits.deadline = Clock::now() + record.timeout();
-    return acquire_from(*process_wide_cache(), key, limits);
+    return acquire_from(cache, key, limits);
 }
 
 CURLcode failed(const EasyRecord& record, const std::exception& e, CURLcode code) noexcept {
@@ -289,15 +288,16 @@ bool has_let_go(CURLcode result) noexcept {
 
 /// Nothing: no lane for it.
 std::optional<CURLcode> try_pooled(CURL* easy, EasyRecord& record) noexcept {
-    const std::lock_guard parking_lot(record.park_mutex);
+    std::unique_lock<std::mutex> parking_lot;
+    if (lanes_are_parked() || record.parked) parking_lot = std::unique_lock(record.park_mutex);
     record.verified.reset();
     Lease before = std::move(record.parked);  // given back once the handle has let go of it
     std::optional<CURLcode> result;
     try {
         if (const auto* key = record.lane_key()) {
-            process_wide_cache();
+            const auto& cache = process_wide_cache();
             arrange_statistics();  // to be printed before the cache is given up
-            Lease lease = lease_for(record, *key, before);
+            Lease lease = lease_for(*cache, record, *key, before);
             PooledTransfer transfer(easy, record, lease);
             result = transfer.run();
             const auto verdict =

@@ -211,14 +211,17 @@ Lane::Liveness Lane::check(int fd) const noexcept {
     return quiet ? Liveness::usable : Liveness::peer_closed;
 }
 
-CURLMcode Lane::board(CURL* guest) noexcept {
-    curl().easy_setopt(guest, CURLOPT_OPENSOCKETFUNCTION, &LaneCallbacks::open_socket);
-    curl().easy_setopt(guest, CURLOPT_OPENSOCKETDATA, this);
-    curl().easy_setopt(guest, CURLOPT_CLOSESOCKETFUNCTION, &LaneCallbacks::close_socket);
-    curl().easy_setopt(guest, CURLOPT_CLOSESOCKETDATA, this);
+CURLMcode Lane::board(CURL* guest, bool watched) noexcept {
+    watched_ = watched || keeps_redirects_;
+    if (watched_) {
+        curl().easy_setopt(guest, CURLOPT_OPENSOCKETFUNCTION, &LaneCallbacks::open_socket);
+        curl().easy_setopt(guest, CURLOPT_OPENSOCKETDATA, this);
+        curl().easy_setopt(guest, CURLOPT_CLOSESOCKETFUNCTION, &LaneCallbacks::close_socket);
+        curl().easy_setopt(guest, CURLOPT_CLOSESOCKETDATA, this);
+    }
     opened_at_boarding_ = sockets_.opened_count();
     const auto code = curl().multi_add_handle(multi(), guest);
-    if (code != CURLM_OK) unhook(guest);
+    if (code != CURLM_OK && watched_) unhook(guest);
     return code;
 }
 
@@ -247,7 +250,7 @@ bool Lane::alight(CURL* guest) noexcept {
         int running = 0;
         curl().multi_perform(multi(), &running);
     }
-    unhook(guest);
+    if (watched_) unhook(guest);
     return certain || !keeps_redirects_;
 }
 

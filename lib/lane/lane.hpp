@@ -134,9 +134,11 @@ class Lane {
     /// The address of the latest attempt to connect.
     std::string attempted_address() const { return attempted_.text(); }
     // --- a guest: the program's own easy handle, which keeps its options and callbacks
-    /// Puts a guest into the lane's multi: its sockets are the lane's then. It must have no socket callbacks
-    /// of its own: a connection keeps its creator's for life. Anything but CURLM_OK: nothing was done.
-    CURLMcode board(CURL* guest) noexcept;
+    /// Puts a guest into the lane's multi. With `watched`, sockets that it opens are the lane's; it must have
+    /// no socket callbacks of its own then: a connection keeps its creator's for life. Without, it is to use
+    /// the connection that is there: one that libcurl makes instead is nobody's, and the lane comes back
+    /// without a socket. Anything but CURLM_OK: nothing was done.
+    CURLMcode board(CURL* guest, bool watched) noexcept;
     /// Lets libcurl keep the connections of a guest's redirects to other origins besides. The cache counts
     /// them as one.
     void keep_redirects() noexcept;
@@ -177,6 +179,7 @@ class Lane {
     Protocol protocol_ = Protocol::unknown;
     Address local_, remote_, attempted_;
     VerifyResults verify_results_;
+    bool watched_ = false;                // the guest has the lane's socket callbacks
     bool keeps_redirects_ = false;        // once true stays true
     std::size_t opened_at_boarding_ = 0;  // of sockets_.opened_count()
     char error_text_[CURL_ERROR_SIZE] = "";
