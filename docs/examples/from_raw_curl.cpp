@@ -1,4 +1,5 @@
-// The same small client twice: on libcurl, and on ringlet.
+// The same small client three times: on libcurl, on ringlet call by call, and as one would write it for
+// ringlet.
 //
 //     from_raw_curl https://example.com/
 #include <ringlet/ringlet.hpp>
@@ -43,6 +44,29 @@ std::string post_json(const std::string& url, const std::string& json, long& sta
 
 }  // namespace before
 
+namespace call_by_call {
+
+/// The same options by the same names, on a session: what is left out is the cleaning up and the checking.
+std::string post_json(const std::string& url, const std::string& json, long& status) {
+    ringlet::Session session;
+    std::string body;
+    curl_slist* headers = curl_slist_append(nullptr, "Content-Type: application/json");
+    session.setopt(CURLOPT_URL, url);
+    session.setopt(CURLOPT_HTTPHEADER, headers);  // copied
+    curl_slist_free_all(headers);
+    session.setopt(CURLOPT_POSTFIELDS, json);
+    session.setopt(CURLOPT_TIMEOUT_MS, 10'000L);
+    session.setopt(CURLOPT_WRITEFUNCTION, [&body](char* data, std::size_t, std::size_t size) {
+        body.append(data, size);
+        return size;
+    });
+    session.perform();
+    status = session.getinfo<CURLINFO_RESPONSE_CODE>();
+    return body;
+}
+
+}  // namespace call_by_call
+
 namespace after {
 
 /// A session for each call is fine: it holds no connection. Those are in the process-wide cache, for the next
@@ -64,6 +88,11 @@ int main(int argc, char** argv) try {
         long status = 0;
         const auto body = before::post_json(argv[1], "{}", status);
         fmt::print("before: {} {}\n", status, body);
+    }
+    for (int i = 0; i < 3; ++i) {
+        long status = 0;
+        const auto body = call_by_call::post_json(argv[1], "{}", status);
+        fmt::print("call by call: {} {}\n", status, body);
     }
     for (int i = 0; i < 3; ++i) {
         int status = 0;

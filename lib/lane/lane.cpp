@@ -112,6 +112,7 @@ void Lane::reset_easy() {
 
 void Lane::reset_easy_for_raw_use() {
     clear_easy();
+    configured_ = raw_options;  // whoever comes next must take them off
     set_connection_options(easy());
 }
 

@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <ringlet/ringlet.hpp>
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -188,6 +189,32 @@ TEST_CASE("cookies of raw transfers stay with their session", "[wire][raw]") {
     REQUIRE(requests.size() == 3);
     CHECK(requests[1].head.find("Cookie:") == std::string::npos);
     CHECK(requests[2].head.find("Cookie: a=1\r\n") != std::string::npos);
+    CHECK(origin.accepts() == 1);
+}
+
+TEST_CASE("nothing of a raw transfer is left on its connection for a session's own requests", "[wire][raw]") {
+    Origin origin(handler([](const Recorded& request) { return reply(request.method + request.body); }));
+    ConnectionCache cache;
+    {
+        Session raw(cache);
+        auto body = std::make_unique<std::string>();  // gone before the next request
+        curl_slist* headers = curl_slist_append(nullptr, "Authorization: x");
+        raw.setopt(CURLOPT_URL, origin.url("/raw")).setopt(CURLOPT_POSTFIELDS, "fields");
+        raw.setopt(CURLOPT_HTTPHEADER, headers).setopt(CURLOPT_REFERER, "raw");
+        curl_slist_free_all(headers);
+        raw.setopt(CURLOPT_WRITEFUNCTION, [&body](char* data, std::size_t, std::size_t n) {
+            body->append(data, n);
+            return n;
+        });
+        raw.perform();
+        CHECK(*body == "POSTfields");
+    }
+    Session plain(cache);
+    CHECK(plain.get(origin.url("/plain")).text() == "GET");
+    const auto requests = origin.requests();
+    REQUIRE(requests.size() == 2);
+    CHECK_FALSE(requests[1].header("Referer"));
+    CHECK_FALSE(requests[1].header("Authorization"));
     CHECK(origin.accepts() == 1);
 }
 
