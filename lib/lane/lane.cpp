@@ -143,7 +143,7 @@ void set(CURL* easy, CURLoption option, T value) {
 }  // namespace
 
 void Lane::set_connection_options(CURL* easy) {
-    set(easy, CURLOPT_SHARE, share_.handle());
+    if (key_.memory() == LaneKey::Memory::shared) set(easy, CURLOPT_SHARE, share_.handle());
     set(easy, CURLOPT_NOSIGNAL, 1L);
     set(easy, CURLOPT_QUICK_EXIT, 1L);  // else leaving while a name is resolved waits for the resolver
     set(easy, CURLOPT_MAXAGE_CONN, forever_seconds);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,9 +14,16 @@ namespace ringlet::detail {
 class LaneKey {
   public:
     LaneKey() = default;
-    /// `origin` is "scheme://host:port" (lower case, port always present); `rest` whatever else must match.
-    LaneKey(std::string_view origin, std::string_view rest)
-        : data_(std::make_shared<const Data>(origin, rest)) {}
+    /// Where the lanes' knowledge of names and TLS sessions comes from and goes to.
+    enum class Memory : std::uint8_t {
+        shared,  ///< with all of the cache
+        own,     ///< theirs alone: their requests may resolve names, or speak TLS, in a way that is not
+                 ///< everybody's
+    };
+    /// `origin` is "scheme://host:port" (lower case, port always present); `rest` whatever else must match,
+    /// and what `memory` follows from.
+    LaneKey(std::string_view origin, std::string_view rest, Memory memory = Memory::shared)
+        : data_(std::make_shared<const Data>(origin, rest, memory)) {}
 
     std::string_view origin() const noexcept { return data_ ? data_->origin : std::string_view{}; }
     std::string_view text() const noexcept {
@@ -23,6 +31,7 @@ class LaneKey {
     }
     std::size_t hash() const noexcept { return data_ ? data_->hash : 0; }
     bool empty() const noexcept { return data_ == nullptr; }
+    Memory memory() const noexcept { return data_ ? data_->memory : Memory::shared; }
 
     friend bool operator==(const LaneKey& a, const LaneKey& b) noexcept {
         return a.data_ == b.data_ || (a.hash() == b.hash() && a.text() == b.text());
@@ -30,15 +39,17 @@ class LaneKey {
 
   private:
     struct Data {
-        Data(std::string_view origin_text, std::string_view rest)
+        Data(std::string_view origin_text, std::string_view rest, Memory kind)
             : text(std::string(origin_text) + '\n' + std::string(rest)),
               origin(std::string_view(text).substr(0, origin_text.size())),
-              hash(std::hash<std::string_view>{}(text)) {}
+              hash(std::hash<std::string_view>{}(text)),
+              memory(kind) {}
         Data(const Data&) = delete;
         Data& operator=(const Data&) = delete;
         std::string text;
         std::string_view origin;  // into text
         std::size_t hash;
+        Memory memory;
     };
     std::shared_ptr<const Data> data_;
 };

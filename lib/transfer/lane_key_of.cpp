@@ -15,14 +15,22 @@ bool travels_on_proxy_connection(const Url& url, const WireOptions& wire) {
            wire.proxy->starts_with("https://");
 }
 
+/// libcurl's DNS cache knows a name's addresses as they were asked for: all of them, one family's, or what
+/// CURLOPT_RESOLVE said. Only the first may be everybody's.
+LaneKey::Memory memory_of(const WireOptions& wire) {
+    const bool one_family = wire.ip_version.value_or(IpVersion::any) != IpVersion::any;
+    return one_family || wire.private_to != 0 ? LaneKey::Memory::own : LaneKey::Memory::shared;
+}
+
 }  // namespace
 
 LaneKey lane_key(const Url& url, const Options& options) {
     const auto rest = isolation_text(options.wire);
-    if (!travels_on_proxy_connection(url, options.wire)) return {url.origin(), rest};
+    const auto memory = memory_of(options.wire);
+    if (!travels_on_proxy_connection(url, options.wire)) return {url.origin(), rest, memory};
     const auto& proxy = *options.wire.proxy;
     const auto full = proxy.find("://") == std::string::npos ? "http://" + proxy : proxy;
-    return {normalise_origin(full), "through_proxy=1\n" + rest};
+    return {normalise_origin(full), "through_proxy=1\n" + rest, memory};
 }
 
 }  // namespace ringlet::detail
