@@ -213,11 +213,13 @@ Disposition Exchange::consume(DrainLimits limits) {
 void Exchange::abort() noexcept {
     if (!transfer_.active()) return;
     close_unread(false);
+    finished_.store(true, std::memory_order_release);
 }
 
 /// The last holder is gone (behaviour.md, section 3).
 void Exchange::drop() noexcept {
     if (!transfer_.active()) return;
+    if (transfer_.forked()) return end_transfer(CloseReason::forked);
     const bool failed = transfer_.done() && transfer_.result() != CURLE_OK;
     if (failed || body_error_ || internal_) return end_transfer(CloseReason::transfer_error);
     if (transfer_.head().status() == 101) return end_transfer(CloseReason::upgraded);
@@ -250,6 +252,10 @@ bool Exchange::drain_dropped() noexcept {
 
 /// Ends a transfer whose body is not wanted: HTTP/1 closes, HTTP/2 resets the stream.
 void Exchange::close_unread(bool warn) noexcept {
+    if (transfer_.forked()) {
+        state_ = BodyState::abandoned;
+        return end_transfer(CloseReason::forked);
+    }
     const auto left = known_left().value_or(unknown_size);
     const bool keeps = !transfer_.done() && transfer_.reset_keeps_connection(left);
     const bool finished_stream = transfer_.done() && protocol_ == Protocol::http_2;

@@ -4,8 +4,21 @@
 #include "transfer/exchange.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 namespace ringlet::detail {
+
+/// How long to wait before libcurl is stepped without an event: seldom, when nothing comes of it.
+class Nudges {
+  public:
+    std::chrono::milliseconds next() noexcept {
+        return std::exchange(wait_, std::min(wait_ * 2, std::chrono::milliseconds(1000)));
+    }
+
+  private:
+    std::chrono::milliseconds wait_{10};
+};
 
 /// Steps and waits until `until()`, the end of the transfer, or `latest`. Throws for what interrupts: stop,
 /// shutdown, time.
@@ -13,6 +26,7 @@ template <class Until>
 void Exchange::drive(Until until, Clock::time_point latest) {
     const auto spin = call_.cache->settings().busy_poll.value();
     const bool limited = latest != Clock::time_point::max();
+    Nudges nudges;
     while (true) {
         transfer_.step();
         if (until() || transfer_.done()) return;
@@ -25,7 +39,8 @@ void Exchange::drive(Until until, Clock::time_point latest) {
             if (now >= latest) return;
             longest = std::min(longest, std::chrono::ceil<std::chrono::milliseconds>(latest - now));
         }
-        transfer_.wait(longest);
+        if (transfer_.needs_nudging()) longest = std::min(longest, nudges.next());
+        if (transfer_.wait(longest)) nudges = {};
         check_interruptions();
         if (transfer_.done()) return;
     }

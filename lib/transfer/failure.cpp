@@ -19,6 +19,7 @@ Errc code_of(Transfer& transfer) {
             return Errc::too_large;
         case Failure::replay_refused:
         case Failure::head_cut:
+        case Failure::forked:
             return Errc::connection_lost;
         case Failure::not_http2:
         case Failure::bad_field:
@@ -55,6 +56,8 @@ std::string_view words_for(const Transfer& transfer) {
             return "a bare CR in the answer's header fields";
         case Failure::bad_length:
             return "the answer's Content-Length is no number, or there are several that differ";
+        case Failure::forked:
+            return "the process has forked: the connection is the parent's";
         case Failure::client_abort:
         case Failure::none:
             break;

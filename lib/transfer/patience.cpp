@@ -9,7 +9,8 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 // Without a limit of our own libcurl's timers and the socket end a wait; this only bounds a poll.
-constexpr milliseconds no_hurry{60'000};
+// curl_easy_perform has the same bound, which hides what libcurl forgets to announce.
+constexpr milliseconds no_hurry{1000};
 
 std::optional<nanoseconds> finite(const std::optional<Duration>& d) {
     if (!d || d->is_unlimited()) return std::nullopt;

@@ -1,5 +1,6 @@
 #include "transfer/raw_transfer.hpp"
 
+#include "base/callback_scope.hpp"
 #include "curl/apply_options.hpp"
 #include "ringlet/error.hpp"
 #include "transfer/failure.hpp"
@@ -96,6 +97,7 @@ bool RawLane::interrupted() const noexcept {
 
 std::optional<CURLcode> RawLane::step() {
     int running = 0, left = 0;
+    const CallbackScope scope;
     if (curl().multi_perform(lease_->multi(), &running) != CURLM_OK) return CURLE_RECV_ERROR;
     while (const auto* message = curl().multi_info_read(lease_->multi(), &left)) {
         if (message->msg == CURLMSG_DONE) return message->data.result;
@@ -121,7 +123,7 @@ CURLcode RawLane::run() {
     const auto wake = [this] { curl().multi_wakeup(lease_->multi()); };
     std::optional<std::stop_callback<decltype(wake)>> waker;
     if (call_.options->stop) waker.emplace(*call_.options->stop, wake);
-    constexpr int longest_wait_ms = 60'000;
+    constexpr int longest_wait_ms = 1000;  // as in curl_easy_perform: see Transfer::needs_nudging()
     while (true) {
         const auto result = step();
         tell_connected();

@@ -1,5 +1,6 @@
 #include "transfer/transfer.hpp"
 
+#include "base/callback_scope.hpp"
 #include "curl/apply_options.hpp"
 #include "value/text.hpp"
 
@@ -43,11 +44,12 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
     failure_ = Failure::none;
     listening_ = surplus_ = false;
     sends_ = replays_ = replays_reported_ = 0;
-    added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = connect_pending_ =
+    added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = dialled_ = connect_pending_ =
         established_ = false;
     aim_ = nullptr;
     sink_ = {};
     progress_at_ = {};
+    may_connect_ = true;
     reached_cache_ = lease_.reused();
     const bool http1 = lease_->protocol() != Protocol::http_2;
     ear_.start(lease_.reused() && http1 ? lease_->socket() : -1, plan.url->https());
@@ -64,8 +66,18 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
 }
 
 void Transfer::step() {
+    if (forked()) {
+        done_ = true;
+        result_ = CURLE_RECV_ERROR;
+        failure_ = Failure::forked;
+        return;
+    }
     int running = 0;
-    const auto code = curl().multi_perform(lease_->multi(), &running);
+    CURLMcode code{};
+    {
+        const CallbackScope scope;  // all of the user's functions that libcurl calls
+        code = curl().multi_perform(lease_->multi(), &running);
+    }
     if (code != CURLM_OK && !done_) {
         done_ = true;
         result_ = code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_RECV_ERROR;
@@ -92,39 +104,21 @@ void Transfer::collect_result() {
     }
 }
 
-void Transfer::wait(std::chrono::milliseconds at_most) {
-    curl().multi_poll(lease_->multi(), nullptr, 0, static_cast<int>(at_most.count()), nullptr);
+bool Transfer::wait(std::chrono::milliseconds at_most) {
+    int ready = 0;
+    curl().multi_poll(lease_->multi(), nullptr, 0, static_cast<int>(at_most.count()), &ready);
+    return ready > 0;
+}
+
+bool Transfer::needs_nudging() const noexcept {
+    const auto protocol = lease_->protocol();
+    if (protocol != Protocol::unknown) return protocol == Protocol::http_2;
+    return plan_.url->https() || plan_.options->wire.http_version == HttpVersion::http_2_prior_knowledge;
 }
 
 bool Transfer::spin(std::chrono::nanoseconds d) {
     (void)d;
     return false;
-}
-
-Timings Transfer::timings() const noexcept {
-    const auto ask = [this](CURLINFO what) {
-        curl_off_t us = 0;
-        curl().easy_getinfo(lease_->easy(), what, &us);
-        return std::chrono::microseconds(us);
-    };
-    Timings t;
-    t.resolved = ask(CURLINFO_NAMELOOKUP_TIME_T);
-    t.connected = ask(CURLINFO_CONNECT_TIME_T);
-    t.tls = ask(CURLINFO_APPCONNECT_TIME_T);
-    t.sent = ask(CURLINFO_PRETRANSFER_TIME_T);
-    t.first_byte = ask(CURLINFO_STARTTRANSFER_TIME_T);
-    t.total = ask(CURLINFO_TOTAL_TIME_T);
-    return t;
-}
-
-Progress Transfer::progress() const noexcept {
-    const auto ask = [this](CURLINFO what) {
-        curl_off_t bytes = 0;
-        curl().easy_getinfo(lease_->easy(), what, &bytes);
-        return bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;  // -1: unknown
-    };
-    return {ask(CURLINFO_SIZE_DOWNLOAD_T), ask(CURLINFO_CONTENT_LENGTH_DOWNLOAD_T),
-            ask(CURLINFO_SIZE_UPLOAD_T), ask(CURLINFO_CONTENT_LENGTH_UPLOAD_T)};
 }
 
 void Transfer::wake() noexcept {
@@ -180,13 +174,6 @@ bool Transfer::sent() const noexcept {
     return upload->multipart() || upload->finished();
 }
 
-std::uint64_t Transfer::bytes_moved() const noexcept {
-    curl_off_t up = 0, down = 0;
-    curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_UPLOAD_T, &up);
-    curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_DOWNLOAD_T, &down);
-    return static_cast<std::uint64_t>(up) + static_cast<std::uint64_t>(down);
-}
-
 std::exception_ptr Transfer::exception() const noexcept {
     if (exception_) return exception_;
     return plan_.upload != nullptr ? plan_.upload->error() : nullptr;
@@ -204,7 +191,7 @@ std::size_t Transfer::aimed() noexcept {
 }
 
 void Transfer::resume_if_paused() {
-    if (!paused_ || done_ || (buffer_.size() > soft_limit / 2 && !discard_ && !sink_)) return;
+    if (!paused_ || done_ || forked() || (buffer_.size() > soft_limit / 2 && !discard_ && !sink_)) return;
     paused_ = false;
     // What libcurl held back comes within the call, and must be taken whole: pausing again copies all of it
     // each time.
@@ -343,11 +330,11 @@ bool Transfer::replay_refused() const noexcept {
 }
 
 bool Transfer::on_open_socket() noexcept {
-    if (replay_refused()) {
+    if (replay_refused() || !may_connect_) {
         failure_ = Failure::replay_refused;
         return false;
     }
-    connecting_ = true;
+    connecting_ = dialled_ = true;
     established_ = false;
     return true;
 }

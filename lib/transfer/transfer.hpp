@@ -48,7 +48,8 @@ enum class Failure : std::uint8_t {
     bad_field,
     bad_length,
     head_cut,
-    client_abort
+    client_abort,
+    forked,  // this is a child, and the connection its parent's
 };
 
 /// Where a body goes as it arrives. `put` may throw: the transfer is aborted, and the exception kept.
@@ -71,7 +72,12 @@ class Transfer final : public LaneClient {
     /// One turn of libcurl, without waiting.
     void step();
     /// Sleeps until libcurl has something to do, another thread calls wake(), or the time is over.
-    void wait(std::chrono::milliseconds at_most);
+    /// True: something came on a socket.
+    bool wait(std::chrono::milliseconds at_most);
+    /// libcurl may hold frames that it has read, and wait for the socket all the same (HTTP/2, 7.88.1: 1 MiB
+    /// from h2o stood still in one of four transfers): it goes on at the next step. curl_easy_perform steps
+    /// every second.
+    bool needs_nudging() const noexcept;
     /// Looks for an answer without sleeping, for up to `d`, where recent answers came that fast. True:
     /// something is there.
     bool spin(std::chrono::nanoseconds d);
@@ -79,6 +85,8 @@ class Transfer final : public LaneClient {
     void wake() noexcept;
 
     bool active() const noexcept { return static_cast<bool>(lease_); }
+    /// This process is a forked child of the one that started it: the connection must not be touched.
+    bool forked() const noexcept { return lease_ && lease_->forked(); }
     bool done() const noexcept { return done_; }
     CURLcode result() const noexcept { return result_; }
     Failure failure() const noexcept { return failure_; }
@@ -140,6 +148,7 @@ class Transfer final : public LaneClient {
 
   private:
     void configure();
+    void set_prior_knowledge();
     void set_method();
     void set_body();
     void set_headers();
@@ -151,6 +160,7 @@ class Transfer final : public LaneClient {
     bool replay_refused() const noexcept;
     void collect_result();
     CloseReason verdict() const noexcept;
+    CloseReason abandon() noexcept;
     std::size_t deliver(const char* data, std::size_t size);
     std::size_t fail(Failure failure) noexcept;
 
@@ -171,11 +181,13 @@ class Transfer final : public LaneClient {
     Failure failure_ = Failure::none;
     unsigned sends_ = 0, replays_ = 0, replays_reported_ = 0;
     bool added_ = false, done_ = false;
+    bool may_connect_ = true;  // see set_prior_knowledge()
     bool discard_ = false, paused_ = false, resuming_ = false;
     bool listening_ = false;    // for what libcurl says of bytes after the message
     bool surplus_ = false;      // ... it has said so
     bool answered_ = false;     // a header byte has come since the last send
     bool connecting_ = false;   // a socket was opened and nothing was sent since
+    bool dialled_ = false;      // a socket was opened in this transfer
     bool established_ = false;  // ... and TCP was connected when libcurl closed it again
     bool connect_pending_ =
         false;  // a new connection is established: to be told when libcurl's frames are left

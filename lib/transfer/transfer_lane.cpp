@@ -46,6 +46,7 @@ void Transfer::configure() {
         plan_.cookies->load(lane.easy());
     }
     set_option(lane.easy(), CURLOPT_CURLU, plan_.url->handle(), "url");
+    set_prior_knowledge();
     set_method();
     set_headers();
     const bool progress = static_cast<bool>(plan_.options->progress);
@@ -53,6 +54,19 @@ void Transfer::configure() {
         set_option(lane.easy(), CURLOPT_NOPROGRESS, progress ? 0L : 1L, "progress");
         lane.holdings().progress = progress;
     }
+}
+
+/// libcurl before 8.0.0 begins HTTP/2 anew on a kept connection when it is told beforehand that it is spoken
+/// there, and fails. On such a connection it is asked for HTTP/2 without that; it must not connect again
+/// then.
+void Transfer::set_prior_knowledge() {
+    constexpr unsigned knows_what_it_speaks = 0x080000;
+    const auto wanted = plan_.options->wire.http_version;
+    if (wanted != HttpVersion::http_2_prior_knowledge || curl_version_number() >= knows_what_it_speaks)
+        return;
+    may_connect_ = !(lease_.reused() && lease_->protocol() == Protocol::http_2);
+    const long version = may_connect_ ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0;
+    set_option(lease_->easy(), CURLOPT_HTTP_VERSION, version, "http_version");
 }
 
 void Transfer::set_method() {
@@ -176,10 +190,21 @@ void Transfer::leave_lane(bool close) noexcept {
     curl().multi_perform(lane.multi(), &running);
 }
 
+/// In a forked child: the cache keeps what is the parent's, and nothing of libcurl's is called for it.
+CloseReason Transfer::abandon() noexcept {
+    added_ = false;
+    lease_->set_client(nullptr);
+    (void)mime_.release();  // the easy handle refers to it
+    plan_.options = nullptr;
+    const auto cache = lease_.cache();
+    return cache->release(std::move(lease_), {.close = CloseReason::forked});
+}
+
 CloseReason Transfer::end(CloseReason why) noexcept {
     if (!active()) return CloseReason::none;
     const auto keep_stream_reset =
         why == CloseReason::none && !done_;  // HTTP/2 only: see reset_keeps_connection()
+    if (forked()) return abandon();
     auto reason = why;
     if (why == CloseReason::none && !keep_stream_reset) reason = verdict();
     if (plan_.cookies != nullptr && added_) plan_.cookies->store(lease_->easy());
