@@ -1,0 +1,199 @@
+// Authentication: basic, bearer and digest, and whom the credentials never reach.
+#include <openssl/evp.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <array>
+#include <cstdio>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ringlet/ringlet.hpp"
+#include "support/fixture.hpp"
+#include "support/origin.hpp"
+
+using namespace ringlet;
+using namespace ringlet::test;
+
+namespace {
+
+std::string md5(const std::string& text) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_md5(), nullptr);
+    std::string hex;
+    for (unsigned i = 0; i < size; ++i) {
+        std::array<char, 3> byte{};
+        std::snprintf(byte.data(), byte.size(), "%02x", digest[i]);
+        hex += byte.data();
+    }
+    return hex;
+}
+
+// The value of name="value" or name=value in a list of parameters.
+std::string parameter(const std::string& list, const std::string& name) {
+    auto at = list.find(name + "=");
+    while (at != std::string::npos && at != 0 && list[at - 1] != ' ' && list[at - 1] != ',') {
+        at = list.find(name + "=", at + 1);
+    }
+    if (at == std::string::npos) return {};
+    at += name.size() + 1;
+    if (list[at] == '"') return list.substr(at + 1, list.find('"', at + 1) - at - 1);
+    return list.substr(at, list.find(',', at) - at);
+}
+
+// RFC 7616 section 3.4.1, with qop=auth.
+bool digest_is_right(const Recorded& request, const std::string& user, const std::string& password) {
+    const auto field = request.header("Authorization");
+    if (!field || !field->starts_with("Digest ")) return false;
+    const auto a1 = md5(user + ":" + parameter(*field, "realm") + ":" + password);
+    const auto a2 = md5(request.method + ":" + parameter(*field, "uri"));
+    const auto expected = md5(a1 + ":" + parameter(*field, "nonce") + ":" + parameter(*field, "nc") + ":" +
+                              parameter(*field, "cnonce") + ":" + parameter(*field, "qop") + ":" + a2);
+    return parameter(*field, "uri") == request.target && parameter(*field, "username") == user &&
+           parameter(*field, "response") == expected;
+}
+
+// Asks for digest authentication and lets in who knows the password.
+Script digest_server(std::string user, std::string password) {
+    return handler([user = std::move(user), password = std::move(password)](const Recorded& request) {
+        if (digest_is_right(request, user, password)) return reply("welcome, " + request.body);
+        return reply(
+            "who are you?", 401,
+            "WWW-Authenticate: Digest realm=\"here\", nonce=\"abc\", qop=\"auth\", algorithm=MD5\r\n");
+    });
+}
+
+}  // namespace
+
+TEST_CASE("basic and bearer credentials go out with the first request", "[wire][auth]") {
+    Origin origin(respond_with(reply("hello")));
+    Client client;
+    client.session.basic_auth("Aladdin", "open sesame").get(origin.url()).consume();
+    client.session.bearer("a.b.c").get(origin.url()).consume();
+    client.session.send(Request::get(origin.url()).basic_auth("user", "")).consume();
+    client.session.get(origin.url()).consume();
+    const auto requests = origin.requests();
+    REQUIRE(requests.size() == 4);
+    CHECK(requests[0].header("Authorization") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    CHECK(requests[1].header("Authorization") == "Bearer a.b.c");
+    CHECK(requests[2].header("Authorization") == "Basic dXNlcjo=");
+    CHECK(requests[3].header("Authorization") == "Bearer a.b.c");
+    for (const auto& request : requests) CHECK(request.headers("Authorization").size() == 1);
+    CHECK(origin.accepts() == 1);  // these credentials are the request's, not the connection's
+    client.check_end(origin.url());
+}
+
+TEST_CASE("credentials of one session are not those of the next on its connection", "[wire][auth]") {
+    Origin origin(respond_with(reply("hello")));
+    Client client;
+    client.session.basic_auth("user", "secret").get(origin.url()).consume();
+    Session second(client.cache);
+    second.get(origin.url()).consume();
+    Session third(client.cache);
+    third.basic_auth("other", "secret").get(origin.url()).consume();
+    const auto requests = origin.requests();
+    REQUIRE(requests.size() == 3);
+    CHECK(requests[0].header("Authorization"));
+    CHECK_FALSE(requests[1].header("Authorization"));
+    CHECK(requests[2].header("Authorization"));
+    CHECK(requests[2].header("Authorization") != requests[0].header("Authorization"));
+    CHECK(origin.accepts() == 1);
+}
+
+TEST_CASE("digest authentication answers the challenge on the same connection", "[wire][auth]") {
+    Origin origin(digest_server("user", "secret"));
+    Client client;
+    client.session.digest_auth("user", "secret");
+    SECTION("GET") {
+        auto response = client.session.get(origin.url("/door?a=b"));
+        CHECK(response.status() == 200);
+        CHECK(response.text() == "welcome, ");
+        CHECK(origin.request_count() == 2);
+        CHECK(client.session.get(origin.url("/door?a=b")).text() == "welcome, ");
+        CHECK(origin.request_count() <= 4);
+    }
+    SECTION("POST, with its body") {
+        auto response = client.session.post(origin.url("/door"), "my name");
+        CHECK(response.status() == 200);
+        CHECK(response.text() == "welcome, my name");
+        CHECK(origin.request_count() == 2);
+    }
+    SECTION("a streamed body that can rewind") {
+        std::size_t at = 0;
+        const std::string text = "from a source";
+        auto body = Body::pull(
+            [&](std::span<std::byte> to) -> std::size_t {
+                const auto n = std::min(to.size(), text.size() - at);
+                std::copy_n(reinterpret_cast<const std::byte*>(text.data()) + at, n, to.data());
+                at += n;
+                return n;
+            },
+            text.size(),
+            [&] {
+                at = 0;
+                return true;
+            });
+        auto response = client.session.put(origin.url("/door"), std::move(body));
+        CHECK(response.status() == 200);
+        CHECK(response.text() == "welcome, from a source");
+    }
+    CHECK(origin.accepts() == 1);
+    CHECK(client.cache.stats().replays == 0);
+    CHECK(client.drop_warnings() == 0);
+    CHECK(client.at_rest());
+}
+
+TEST_CASE("a wrong password for digest authentication is the server's 401", "[wire][auth]") {
+    Origin origin(digest_server("user", "secret"));
+    Client client;
+    client.session.digest_auth("user", "wrong");
+    auto response = client.session.get(origin.url());
+    CHECK(response.status() == 401);
+    CHECK(response.text() == "who are you?");
+    CHECK(origin.request_count() == 2);
+    Session nobody(client.cache);
+    auto refused = nobody.get(origin.url());
+    CHECK(refused.status() == 401);
+    CHECK(refused.text() == "who are you?");
+    CHECK_FALSE(origin.requests().back().header("Authorization"));
+    CHECK(origin.accepts() == 1);
+}
+
+TEST_CASE("digest state of one session is not used for another", "[wire][auth]") {
+    Origin origin(digest_server("user", "secret"));
+    Client client;
+    client.session.digest_auth("user", "secret");
+    CHECK(client.session.get(origin.url()).status() == 200);
+    client.session.get(origin.url()).consume();
+    Session other(client.cache);
+    other.digest_auth("intruder", "guess");
+    auto response = other.get(origin.url());
+    CHECK(response.status() == 401);
+    response.consume();
+    for (const auto& request : origin.requests()) {
+        const auto field = request.header("Authorization").value_or("");
+        CHECK((field.empty() || parameter(field, "username") == "user" ||
+               parameter(field, "username") == "intruder"));
+    }
+    CHECK(client.session.get(origin.url()).status() == 200);
+}
+
+TEST_CASE("credentials in a URL are sent and never shown", "[wire][auth]") {
+    Origin origin(respond_with(reply("hello")));
+    Client client;
+    const auto url = "http://user:secret@127.0.0.1:" + std::to_string(origin.port()) + "/?token=hidden";
+    client.session.get(url).consume();
+    CHECK(origin.requests()[0].header("Authorization") == "Basic dXNlcjpzZWNyZXQ=");
+    {
+        auto response = client.session.get(url);
+        CHECK(response.status() == 200);
+    }
+    client.session.get(origin.url()).consume();
+    CHECK_FALSE(origin.requests().back().header("Authorization"));
+    for (const auto& line : client.log.lines()) {
+        CHECK(line.find("secret") == std::string::npos);
+        CHECK(line.find("hidden") == std::string::npos);
+    }
+}

@@ -1,0 +1,192 @@
+// fork(): the child leaves its parent's connections alone, and both go on.
+#include <sys/wait.h>
+#include <unistd.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ringlet/ringlet.hpp"
+#include "support/fixture.hpp"
+#include "support/h2_origin.hpp"
+#include "support/origin.hpp"
+#include "support/threads.hpp"
+
+using namespace ringlet;
+using namespace ringlet::test;
+
+namespace {
+
+// Runs the function in a forked child; its result, or -1 if the child did not end by itself in time.
+int in_child(const std::function<int()>& run) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        int code = 99;
+        try {
+            code = run();
+        } catch (const std::exception& e) {
+            (void)!::write(2, e.what(), std::string_view(e.what()).size());
+            (void)!::write(2, "\n", 1);
+        }
+        ::_exit(code);
+    }
+    int status = 0;
+    const bool ended = eventually([&] { return ::waitpid(child, &status, WNOHANG) == child; }, 20s);
+    if (!ended) {
+        ::kill(child, SIGKILL);
+        ::waitpid(child, &status, 0);
+        return -1;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+OriginOptions tls() {
+    OriginOptions options;
+    options.tls = true;
+    return options;
+}
+
+Session session_on(const ConnectionCache& cache) {
+    Session session(cache);
+    session.ca_blob(TestCa::instance().pem()).timeout(10s);
+    return session;
+}
+
+Script echo_target() {
+    return handler([](const Recorded& request) { return reply("body of " + request.target); });
+}
+
+void check_no_garbage(const Origin& origin) {
+    const auto now = origin.snapshot();
+    CHECK(now.errors == std::vector<std::string>{});
+    CHECK(now.handshake_failures == 0);
+    CHECK(now.incomplete.empty());
+    for (const auto& request : now.requests) CHECK(request.method == "GET");
+}
+
+}  // namespace
+
+TEST_CASE("parent and child go on after fork in the middle of kept TLS traffic", "[wire][fork]") {
+    Origin origin(echo_target(), tls());
+    auto cache = ConnectionCache::builder().build();
+    auto session = session_on(cache);
+    for (int i = 0; i < 3; ++i) CHECK(session.get(origin.url("/before")).text() == "body of /before");
+    REQUIRE(origin.accepts() == 1);
+    const int code = in_child([&] {
+        if (session.get(origin.url("/child")).text() != "body of /child") return 1;
+        auto again = session.get(origin.url("/child"));
+        if (!again.reused() || again.text() != "body of /child") return 2;
+        auto other = session_on(cache);
+        if (other.get(origin.url("/child")).text() != "body of /child") return 3;
+        if (cache.stats().open != 1) return 4;
+        cache.shutdown(1s);
+        return cache.stats().open == 0 ? 0 : 5;
+    });
+    CHECK(code == 0);
+    auto response = session.get(origin.url("/after"));
+    CHECK(response.reused());
+    CHECK(response.text() == "body of /after");
+    CHECK(origin.accepts() == 2);
+    CHECK(origin.request_count() == 7);
+    check_no_garbage(origin);
+}
+
+TEST_CASE("a child that ends at once says nothing on its parent's connections", "[wire][fork]") {
+    Origin origin(echo_target(), tls());
+    auto cache = std::make_unique<ConnectionCache>(ConnectionCache::builder().build());
+    auto session = std::make_unique<Session>(session_on(*cache));
+    CHECK(session->get(origin.url()).text() == "body of /");
+    CHECK(in_child([&] {
+              session.reset();
+              cache.reset();
+              return 0;
+          }) == 0);
+    auto response = session->get(origin.url());
+    CHECK(response.reused());
+    CHECK(response.text() == "body of /");
+    CHECK(origin.accepts() == 1);
+    CHECK(origin.snapshot().close_notifies == 0);
+    CHECK(origin.fins() == 0);
+    check_no_garbage(origin);
+}
+
+TEST_CASE("a half read response is the parent's alone", "[wire][fork]") {
+    const std::string body(500'000, 'x');
+    Origin origin(respond_with(reply(body)), tls());
+    auto cache = ConnectionCache::builder().build();
+    auto session = session_on(cache);
+    std::optional<Response> response = session.get(origin.url());
+    auto got = read_bytes(*response, 1000);
+    SECTION("the child drops it") {
+        CHECK(in_child([&] {
+                  response.reset();
+                  auto other = session_on(cache);
+                  return other.get(origin.url()).text() == body ? 0 : 1;
+              }) == 0);
+    }
+    SECTION("the child tries to read it") {
+        CHECK(in_child([&] {
+                  if (read_to_end(*response).outcome.code != Errc::connection_lost) return 2;
+                  response.reset();
+                  auto other = session_on(cache);
+                  return other.get(origin.url()).text() == body ? 0 : 1;
+              }) == 0);
+    }
+    SECTION("the child aborts it") {
+        CHECK(in_child([&] {
+                  response->abort();
+                  return 0;
+              }) == 0);
+    }
+    const auto rest = read_to_end(*response);
+    CHECK_FALSE(rest.outcome.threw);
+    CHECK((got + rest.bytes == body));
+    CHECK((session.get(origin.url()).text() == body));
+    CHECK(cache.stats().reused == 1);
+    check_no_garbage(origin);
+}
+
+TEST_CASE("an HTTP/2 connection stays the parent's", "[wire][fork]") {
+    Origin origin(h2_respond_with("hello"), h2_options());
+    auto cache = ConnectionCache::builder().build();
+    auto session = session_on(cache);
+    CHECK(session.get(origin.url()).text() == "hello");
+    CHECK(in_child([&] { return session.get(origin.url()).text() == "hello" ? 0 : 1; }) == 0);
+    auto response = session.get(origin.url());
+    CHECK(response.reused());
+    CHECK(response.text() == "hello");
+    CHECK(origin.accepts() == 2);
+}
+
+TEST_CASE("fork while other threads have requests in flight", "[wire][fork]") {
+    Origin origin(echo_target(), tls());
+    auto cache = ConnectionCache::builder().max_connections_per_host(3).build();
+    std::atomic<bool> over = false;
+    std::vector<int> codes;
+    const auto errors = on_threads(5, [&](std::size_t thread) {
+        auto session = session_on(cache);
+        if (thread != 0) {
+            while (!over) expect(session.get(origin.url("/a")).text() == "body of /a", "the body of /a");
+            return;
+        }
+        for (int i = 0; i < 10; ++i) {
+            codes.push_back(in_child([&] {
+                auto own = session_on(cache);
+                for (int k = 0; k < 3; ++k) {
+                    if (own.get(origin.url("/child")).text() != "body of /child") return 1;
+                }
+                return 0;
+            }));
+        }
+        over = true;
+    });
+    CHECK(errors == std::vector<std::string>{});
+    CHECK(codes == std::vector<int>(10, 0));
+    check_no_garbage(origin);
+    CHECK(eventually([&] { return cache.stats().leased == 0; }));
+}
