@@ -5,14 +5,14 @@
 #include "ringlet/limits.hpp"
 #include "ringlet/settings.hpp"
 
-#include <curl/curl.h>
 #include <cstdint>
-
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+
+typedef void CURL;  // as <curl/curl.h> has it; this layer knows no libcurl
 
 namespace ringlet::detail {
 

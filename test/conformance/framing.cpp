@@ -96,8 +96,8 @@ TEST_CASE("C018 an unsolicited response on an idle connection is never the next 
     Client client([&](auto& b) { b.watch_idle(watched); });
     CHECK(get_text(client, origin) == "ok");
     CHECK(client.cache.stats().idle == 1);
-    std::this_thread::sleep_for(
-        pause);  // why: libcurl looks at an idle connection again only after some time
+    // libcurl looks at an idle connection again only after some time.
+    std::this_thread::sleep_for(pause);  // why: that is what is tested
     pooled.open();
     REQUIRE(sent.wait());
     std::this_thread::sleep_for(5ms);  // why: loopback delivers, but not within write()

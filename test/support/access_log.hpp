@@ -42,7 +42,7 @@ class AccessLog {
         auto deadline = Clock::now() + timeout;
         while (requests() < n) {
             if (Clock::now() > deadline) return false;
-            std::this_thread::sleep_for(2ms);
+            std::this_thread::sleep_for(2ms);  // why: the interval of a poll
         }
         return true;
     }

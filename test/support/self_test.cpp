@@ -274,7 +274,7 @@ void the_server_closes_and_resets() {
     Client half(origin);
     CHECK(half.receive(1).empty());
     half.send("bye");
-    std::this_thread::sleep_for(60ms);
+    std::this_thread::sleep_for(60ms);  // why: the server must stay open for a while
     half.close();
     CHECK(origin.wait_for_open(0));
     CHECK(origin.fins() == 1 && origin.snapshot().closed_by_us == 2);

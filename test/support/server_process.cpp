@@ -140,7 +140,7 @@ bool ServerProcess::comes_up(Clock::duration timeout) {
     for (const auto& [protocol, port] : ports_) {
         while (!answers_fin(port, deadline)) {
             if (!running() || Clock::now() > deadline) return false;
-            std::this_thread::sleep_for(5ms);
+            std::this_thread::sleep_for(5ms);  // why: the interval of a poll
         }
     }
     return running();
@@ -156,7 +156,7 @@ bool ServerProcess::wait_for_exit(Clock::duration timeout) {
         pid_t ended = ::waitpid(pid_, nullptr, WNOHANG);
         if (ended == pid_ || (ended < 0 && errno == ECHILD)) return true;
         if (Clock::now() >= deadline) return false;
-        std::this_thread::sleep_for(1ms);
+        std::this_thread::sleep_for(1ms);  // why: the interval of a poll
     }
     return true;
 }
