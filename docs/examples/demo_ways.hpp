@@ -25,7 +25,7 @@ struct Target {
     std::string ca_file = {};                       // empty: the system's authorities
     const ringlet::test::Origin* origin = nullptr;  // null: a real server
     int most_requests = 20'000;
-    Clock::duration most_time = 700ms;
+    Clock::duration most_time = 900ms;
     Clock::time_point last_start = Clock::time_point::max();  // no request begins later
 };
 
