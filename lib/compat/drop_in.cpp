@@ -15,9 +15,9 @@ namespace {
 bool of_interest(CURLoption option) noexcept {
     switch (option) {
         case CURLOPT_ERRORBUFFER:
-        case CURLOPT_NOSIGNAL:
         case CURLOPT_FRESH_CONNECT:
         case CURLOPT_FOLLOWLOCATION:
+        case CURLOPT_DNS_CACHE_TIMEOUT:
         case CURLOPT_TIMEOUT:
         case CURLOPT_TIMEOUT_MS:
         case CURLOPT_HTTPHEADER:
@@ -114,7 +114,7 @@ CURL* duplicate(CURL* easy) noexcept {
     auto* const record = EasyTable::instance().find(easy);
     CURL* const copy = curl().easy_duphandle(easy);
     if (copy == nullptr || record == nullptr) return copy;
-    if (record->boarded) Lane::unhook(copy);  // it was made in a callback
+    if (record->boarded) take_off_lane(copy, *record);  // it was made in a callback
     EasyTable::instance().add(copy, *record);
     return copy;
 }

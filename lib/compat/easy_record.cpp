@@ -90,9 +90,9 @@ EasyRecord::EasyRecord(const EasyRecord& other)
       http_auth_(other.http_auth_),
       proxy_auth_(other.proxy_auth_),
       netrc_(other.netrc_),
-      no_signal_(other.no_signal_),
       fresh_connect_(other.fresh_connect_),
       follows_redirects_(other.follows_redirects_),
+      own_dns_timeout_(other.own_dns_timeout_),
       may_be_unsafe_(other.may_be_unsafe_),
       timeout_ms_(other.timeout_ms_),
       headers_(other.headers_) {
@@ -153,11 +153,11 @@ void EasyRecord::note_request(CURLoption option, long long number, const void* p
         case CURLOPT_ERRORBUFFER:
             error_buffer_ = static_cast<char*>(const_cast<void*>(pointer));
             break;
-        case CURLOPT_NOSIGNAL:
-            no_signal_ = number != 0;
-            break;
         case CURLOPT_FRESH_CONNECT:
             fresh_connect_ = number != 0;
+            break;
+        case CURLOPT_DNS_CACHE_TIMEOUT:
+            own_dns_timeout_ = true;
             break;
         case CURLOPT_FOLLOWLOCATION:
             follows_redirects_ = number != 0;
@@ -211,8 +211,8 @@ void EasyRecord::set_private(CURLoption option, bool on) {
 void EasyRecord::reset() noexcept {
     values_.clear();
     private_options_.clear();
-    connect_only_ = has_url_ = netrc_ = no_signal_ = fresh_connect_ = may_be_unsafe_ = key_valid_ = false;
-    follows_redirects_ = false;
+    connect_only_ = has_url_ = netrc_ = fresh_connect_ = may_be_unsafe_ = key_valid_ = false;
+    follows_redirects_ = own_dns_timeout_ = false;
     curlu_ = nullptr;
     http_auth_ = proxy_auth_ = static_cast<long>(CURLAUTH_BASIC);
     error_buffer_ = nullptr;

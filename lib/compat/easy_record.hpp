@@ -54,7 +54,6 @@ class EasyRecord {
     bool leads_to_key(const char* url);
 
     char* error_buffer() const noexcept { return error_buffer_; }
-    bool no_signal() const noexcept { return no_signal_; }
     bool fresh_connect() const noexcept { return fresh_connect_; }
     bool follows_redirects() const noexcept { return follows_redirects_; }
     std::chrono::milliseconds timeout() const noexcept {
@@ -62,6 +61,8 @@ class EasyRecord {
     }  // 0: none
     /// A body or a method of the program's own was set: the request may not be one that can be sent twice.
     bool may_be_unsafe() const noexcept { return may_be_unsafe_; }
+    /// CURLOPT_DNS_CACHE_TIMEOUT is the program's.
+    bool own_dns_timeout() const noexcept { return own_dns_timeout_; }
     bool has_headers() const noexcept { return headers_ != nullptr; }
     /// Looks through CURLOPT_HTTPHEADER. Only while the transfer runs: the list is the program's.
     bool says_connection_close() const noexcept;
@@ -111,9 +112,9 @@ class EasyRecord {
     bool netrc_ = false;
 
     char* error_buffer_ = nullptr;
-    bool no_signal_ = false;
     bool fresh_connect_ = false;
     bool follows_redirects_ = false;
+    bool own_dns_timeout_ = false;
     bool may_be_unsafe_ = false;
     long timeout_ms_ = 0;
     const curl_slist* headers_ = nullptr;

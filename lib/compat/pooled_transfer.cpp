@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -27,30 +26,18 @@ std::atomic<bool>& parking() noexcept {
     return on;
 }
 
-/// As libcurl around curl_easy_perform: a peer that has gone must not end the process.
-class SigpipeIgnored {
-  public:
-    explicit SigpipeIgnored(bool wanted) noexcept : active_(wanted) {
-        if (!active_) return;
-        struct sigaction ignore {};
-        ignore.sa_handler = SIG_IGN;
-        ::sigaction(SIGPIPE, &ignore, &before_);
-    }
-    ~SigpipeIgnored() {
-        if (active_) ::sigaction(SIGPIPE, &before_, nullptr);
-    }
-    SigpipeIgnored(const SigpipeIgnored&) = delete;
-    SigpipeIgnored& operator=(const SigpipeIgnored&) = delete;
-
-  private:
-    bool active_;
-    struct sigaction before_ {};
-};
-
 const std::shared_ptr<Cache>& process_wide_cache() {
     // Never destroyed, as the caches themselves.
     static const auto& cache = *new std::shared_ptr<Cache>(Access::cache(ConnectionCache::process_wide()));
     return cache;
+}
+
+constexpr std::chrono::seconds dns_timeout(60);  // libcurl's own CURLOPT_DNS_CACHE_TIMEOUT
+
+void restore_dns_timeout(CURL* easy, const EasyRecord& record) noexcept {
+    if (!record.own_dns_timeout()) {
+        curl().easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, static_cast<long>(dns_timeout.count()));
+    }
 }
 
 /// Each socket counts.
@@ -89,6 +76,8 @@ class PooledTransfer final : public LaneClient {
     CURLcode drive() noexcept;
     void tell_connected() noexcept;
     bool may_be_replayed() noexcept;
+    bool leave_name_cache(Clock::time_point now) noexcept;
+    void note_name_cache(Clock::time_point started) noexcept;
     CURLcode explain_refusal() noexcept;
     bool left_origin() noexcept;
     template <class T>
@@ -156,6 +145,7 @@ void PooledTransfer::tell_connected() noexcept {
     lease_->set_addresses(info<char*>(CURLINFO_LOCAL_IP), static_cast<int>(info<long>(CURLINFO_LOCAL_PORT)),
                           info<char*>(CURLINFO_PRIMARY_IP),
                           static_cast<int>(info<long>(CURLINFO_PRIMARY_PORT)));
+    lease_->name_cache() = {Clock::now(), false};
     lease_->set_verify_results(
         {info<long>(CURLINFO_SSL_VERIFYRESULT), info<long>(CURLINFO_PROXY_SSL_VERIFYRESULT)});
     if (established_) {
@@ -164,6 +154,24 @@ void PooledTransfer::tell_connected() noexcept {
         lease_.cache()->connected(lease_);
     }
     established_ = true;
+}
+
+/// After each transfer libcurl looks through all of the multi's DNS cache for entries that are out of date.
+/// Where there can be none it need not: the guest says so for this transfer, which makes no connection as a
+/// rule.
+bool PooledTransfer::leave_name_cache(Clock::time_point now) noexcept {
+    constexpr auto surely_current = dns_timeout - std::chrono::seconds(10);
+    const auto& names = lease_->name_cache();
+    if (record_.own_dns_timeout() || !(names.empty || now - names.filled_at < surely_current)) return false;
+    constexpr long forever = -1;
+    return curl().easy_setopt(easy_, CURLOPT_DNS_CACHE_TIMEOUT, forever) == CURLE_OK;
+}
+
+/// A transfer is over after which libcurl did so.
+void PooledTransfer::note_name_cache(Clock::time_point started) noexcept {
+    auto& names = lease_->name_cache();
+    if (!record_.own_dns_timeout() && started - names.filled_at > dns_timeout + std::chrono::seconds(2))
+        names.empty = true;
 }
 
 CURLcode PooledTransfer::drive() noexcept {
@@ -197,11 +205,14 @@ std::optional<CURLcode> PooledTransfer::run() noexcept {
         return std::nullopt;
     }
     record_.boarded = true;
+    const auto started = Clock::now();
+    const bool as_it_is = !watched && leave_name_cache(started);
     result_ = drive();
-    {
-        const SigpipeIgnored quiet(!record_.no_signal());
-        knows_sockets_ = lane.alight(easy_);
-    }
+    // No care is taken of SIGPIPE: libcurl does while it drives a handle, and what it writes to a connection
+    // that it closes here goes out with MSG_NOSIGNAL.
+    knows_sockets_ = lane.alight(easy_);
+    if (as_it_is) restore_dns_timeout(easy_, record_);
+    if (!as_it_is && !watched) note_name_cache(started);
     record_.boarded = false;
     lane.set_client(nullptr);
     if (was_open_ && lane.socket() == kept_socket_) record_.verified = lane.verify_results();
@@ -332,6 +343,11 @@ bool lanes_are_parked() noexcept {
 
 void set_lanes_are_parked(bool on) noexcept {
     parking().store(on);
+}
+
+void take_off_lane(CURL* copy, const EasyRecord& record) noexcept {
+    Lane::unhook(copy);
+    restore_dns_timeout(copy, record);
 }
 
 void give_back(EasyRecord& record) noexcept {

@@ -9,6 +9,9 @@ namespace ringlet::detail {
 /// As curl_easy_perform, on a lane where the handle allows it.
 CURLcode perform_pooled(CURL* easy, EasyRecord& record) noexcept;
 
+/// Takes what a lane has set for a transfer from a duplicate that was made meanwhile.
+void take_off_lane(CURL* copy, const EasyRecord& record) noexcept;
+
 /// Ends the loan of a parked lane, if there is one: its handle refers to the connection no longer. park_mutex
 /// is held.
 void give_back(EasyRecord& record) noexcept;

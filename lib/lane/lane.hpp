@@ -155,6 +155,13 @@ class Lane {
     };
     const VerifyResults& verify_results() const noexcept { return verify_results_; }
     void set_verify_results(VerifyResults results) noexcept { verify_results_ = results; }
+    /// What is known of the multi's DNS cache, which guests use and libcurl looks through after each
+    /// transfer.
+    struct NameCache {
+        std::chrono::steady_clock::time_point filled_at{};  // with the connection
+        bool empty = false;                                 // looked through since, when all was out of date
+    };
+    NameCache& name_cache() noexcept { return name_cache_; }
     /// Takes the lane's socket callbacks from a handle: a duplicate that was made of a guest on board.
     static void unhook(CURL* guest) noexcept;
     void set_addresses(const char* local_ip, int local_port, const char* remote_ip, int remote_port) noexcept;
@@ -181,6 +188,7 @@ class Lane {
     Protocol protocol_ = Protocol::unknown;
     Address local_, remote_, attempted_;
     VerifyResults verify_results_;
+    NameCache name_cache_;
     bool watched_ = false;                // the guest has the lane's socket callbacks
     bool keeps_redirects_ = false;        // once true stays true
     std::size_t opened_at_boarding_ = 0;  // of sockets_.opened_count()

@@ -43,7 +43,8 @@ TEST_CASE("the same over TLS does one handshake", "[compat]") {
 }
 
 TEST_CASE("one handle for many requests keeps its connection", "[compat]") {
-    emptied_cache();
+    const auto cache = emptied_cache();
+    const auto before = cache.stats();
     const Origin origin(respond_with(reply("x")));
     EasyHandle easy(origin.url());
     for (int i = 0; i < 10; ++i) {
@@ -51,6 +52,17 @@ TEST_CASE("one handle for many requests keeps its connection", "[compat]") {
         CHECK(easy.connects() == (i == 0 ? 1 : 0));
     }
     CHECK(origin.accepts() == 1);
+    const auto after = cache.stats();
+    CHECK(after.requests - before.requests == 10);
+    CHECK(after.reused - before.reused == 9);
+    // Somebody else may have had its connection meanwhile, or it may be gone.
+    EasyHandle other(origin.url());
+    CHECK(other.perform() == CURLE_OK);
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.connects() == 0);
+    emptied_cache();
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.connects() == 1);
 }
 
 TEST_CASE("handles on many threads share as many connections as run at once", "[compat]") {
