@@ -35,6 +35,7 @@ CHANGING = re.compile(r"\d+\.\d+|\d+ k?bytes?/sec|after \d+ ms|0x[0-9a-f]+|\bpor
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # head and body leave together: some programs print what each read gave
 
     def answer(self):
         length = int(self.headers.get("Content-Length") or 0)
