@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t tls_alert_size = 31;
 
 // Of the kernel's states; <netinet/tcp.h> names them, but has no tcpi_bytes_received.
-constexpr int tcp_close_wait = 8, tcp_last_ack = 9;
+constexpr int tcp_closed = 7, tcp_close_wait = 8, tcp_last_ack = 9;
 
 }  // namespace
 
@@ -22,7 +22,9 @@ SocketEar::Counts SocketEar::counts_of(int fd) noexcept {
     socklen_t size = sizeof info;
     if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};  // a unix socket
     if (size < offsetof(tcp_info, tcpi_bytes_sent) + sizeof info.tcpi_bytes_sent) return {};
-    const bool ended = info.tcpi_state == tcp_close_wait || info.tcpi_state == tcp_last_ack;
+    // Closed: a RST came, perhaps behind a FIN.
+    const bool ended =
+        info.tcpi_state == tcp_close_wait || info.tcpi_state == tcp_last_ack || info.tcpi_state == tcp_closed;
     return {true, ended, info.tcpi_bytes_received, info.tcpi_bytes_sent};
 }
 

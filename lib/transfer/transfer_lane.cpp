@@ -3,6 +3,7 @@
 #include "transfer/transfer.hpp"
 #include "value/text.hpp"
 
+#include <cstdint>
 #include <new>
 #include <string>
 #include <utility>
@@ -212,6 +213,10 @@ CloseReason Transfer::end(CloseReason why) noexcept {
     lease_->set_client(nullptr);
     if (reason == CloseReason::none && lease_->socket() < 0) reason = CloseReason::connection_close;
     unset_request();
+    // libcurl counts replays on the handle, not for each transfer, and gives up at the sixth: only a reset
+    // forgets.
+    constexpr std::uint64_t to_be_reset = UINT64_MAX;
+    if (replays_ != 0) lease_->set_configured(to_be_reset);
     plan_.options = nullptr;
     Verdict verdict{reason, head_.keep_alive_timeout()};
     const auto cache = lease_.cache();
