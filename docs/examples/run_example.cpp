@@ -70,12 +70,28 @@ void answer_slowly(Connection& connection) {
     connection.wait_for_fin(10s);
 }
 
+// A WebSocket that sends one text frame back. Its Accept field answers the key of the RFC's example only.
+void echo_frame(Connection& connection) {
+    connection.write(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
+    const auto head = connection.read_exactly(2);
+    if (!head || ((*head)[1] & 0x80) == 0) return connection.close();  // a client must mask
+    const auto mask = connection.read_exactly(4);
+    auto text = connection.read_exactly(static_cast<unsigned char>((*head)[1]) & 0x7f);
+    if (!mask || !text) return;
+    for (std::size_t i = 0; i < text->size(); ++i)
+        (*text)[i] = static_cast<char>((*text)[i] ^ (*mask)[i % 4]);
+    connection.write(std::string{'\x81', static_cast<char>(text->size())} + *text);
+}
+
 Script pages() {
     auto busy = std::make_shared<std::atomic<std::size_t>>(0);
     return [busy](Connection& connection) {
         while (const auto request = connection.read_request()) {
             const std::string_view target = request->target;
             if (target == "/slow") return answer_slowly(connection);
+            if (target == "/echo") return echo_frame(connection);
             std::string answer = reply("hello", 200, "Content-Type: text/plain\r\n");
             if (target == "/busy") answer = sometimes_busy((*busy)++);
             if (target == "/upload") answer = reply(std::to_string(request->body_size) + " bytes received");

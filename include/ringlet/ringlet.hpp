@@ -12,3 +12,4 @@
 #include <ringlet/response.hpp>
 #include <ringlet/session.hpp>
 #include <ringlet/settings.hpp>
+#include <ringlet/socket.hpp>

@@ -6,6 +6,7 @@
 #include "ringlet/request.hpp"
 #include "ringlet/response.hpp"
 #include "ringlet/session.hpp"
+#include "ringlet/socket.hpp"
 #include "transfer/body_data.hpp"
 #include "value/options.hpp"
 
@@ -26,6 +27,8 @@ struct Access {
     static const RequestData& data(const Request& request) { return *request.data_; }
     static const std::shared_ptr<BodyData>& data(const Body& body) { return body.data_; }
     static std::shared_ptr<Cache> cache(const ConnectionCache& cache);
+    static ConnectionCache handle(std::shared_ptr<Cache> cache) { return ConnectionCache(std::move(cache)); }
+    static Socket socket(std::shared_ptr<SocketCore> core) { return Socket(std::move(core)); }
     static Response response(std::shared_ptr<Exchange> exchange) { return Response(std::move(exchange)); }
 };
 

@@ -76,7 +76,7 @@ const LaneKey& SessionState::key_for(const std::shared_ptr<const Url>& url) {
 }
 
 std::shared_ptr<Exchange> SessionState::send(std::string_view method, std::string_view url, const Body& body,
-                                             const Options* over) {
+                                             const Options* over, const std::function<void(Call&)>& admit) {
     const Sending sending(sending_);
     require_idle();
     raw_lent_ = true;
@@ -96,6 +96,7 @@ std::shared_ptr<Exchange> SessionState::send(std::string_view method, std::strin
     call.body = Access::data(body);
     call.cache = core_;
     call.cookies = cookies_;
+    if (admit) admit(call);
     auto exchange = free_exchange();
     exchange->run(std::move(call));
     return exchange;

@@ -12,6 +12,7 @@
 #include "value/url.hpp"
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -29,8 +30,11 @@ class SessionState {
     void set_cookies(bool on);
 
     /// Sends; `over` are a request's own settings, null when it has none.
+    /// `admit`, unless empty, may refuse or change the call before anything is sent.
     std::shared_ptr<Exchange> send(std::string_view method, std::string_view url, const Body& body,
-                                   const Options* over);
+                                   const Options* over, const std::function<void(Call&)>& admit = {});
+    /// Throws Error{session_busy} while a response is unfinished.
+    void require_idle() const;
     const ConnectionCache& cache() const noexcept { return cache_; }
 
     // --- raw curl: see Session
@@ -42,7 +46,6 @@ class SessionState {
 
   private:
     std::shared_ptr<Exchange> free_exchange();
-    void require_idle() const;
     RawOptions& raw_to_change();
     void raw_changed();
     const std::shared_ptr<const Url>& parsed(std::string_view url);

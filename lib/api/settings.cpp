@@ -1,10 +1,12 @@
 #include "ringlet/settings.hpp"
 
 #include "api/access.hpp"
+#include "api/adopted_http.hpp"
 #include "api/session_state.hpp"
 #include "ringlet/error.hpp"
 #include "ringlet/request.hpp"
 #include "ringlet/session.hpp"
+#include "ringlet/socket.hpp"
 #include "value/options.hpp"
 
 #include <string>
@@ -247,6 +249,12 @@ detail::Options& Settings<Session>::record() {
     return static_cast<Session&>(*this).state_->options_to_change();
 }
 
+template <>
+detail::Options& Settings<HttpOverSocket>::record() {
+    return static_cast<HttpOverSocket&>(*this).http().session().options_to_change();
+}
+
+template class Settings<HttpOverSocket>;
 template class Settings<Request>;
 template class Settings<Session>;
 

@@ -2,6 +2,7 @@
 
 #include "curl/ca_setup.hpp"
 #include "curl/proxy_environment.hpp"
+#include "lane/adopted_socket.hpp"
 #include "lane/share.hpp"
 #include "ringlet/error.hpp"
 
@@ -24,6 +25,24 @@ constexpr long forever_seconds = 10L * 365 * 24 * 3600;
 
 Lane& lane_of(void* pointer) {
     return *static_cast<Lane*>(pointer);
+}
+
+Lane::Address to_address(const sockaddr& from, unsigned size) noexcept {
+    Lane::Address address;
+    char port[8] = "";
+    if (from.sa_family != AF_UNIX && ::getnameinfo(&from, size, address.ip, sizeof address.ip, port,
+                                                   sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+        address.port = std::atoi(port);
+    }
+    return address;
+}
+
+/// One end of a connection, by getsockname() or getpeername().
+Lane::Address address_of(int fd, int (*name)(int, sockaddr*, socklen_t*)) noexcept {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    auto* const generic = reinterpret_cast<sockaddr*>(&address);
+    return name(fd, generic, &size) == 0 ? to_address(*generic, size) : Lane::Address{};
 }
 
 }  // namespace
@@ -49,6 +68,7 @@ struct LaneCallbacks {
     }
     static int prereq(void* lane, char* remote_ip, char* local_ip, int remote_port, int local_port) {
         lane_of(lane).set_addresses(local_ip, local_port, remote_ip, remote_port);
+        if (lane_of(lane).adopted_) lane_of(lane).before_first_byte();
         auto* client = lane_of(lane).client_;
         return client ? client->on_send(remote_ip, remote_port, local_ip, local_port) : CURL_PREREQFUNC_OK;
     }
@@ -65,15 +85,21 @@ struct LaneCallbacks {
     static curl_socket_t open_socket(void* lane, curlsocktype, curl_sockaddr* address) {
         auto* client = lane_of(lane).client_;
         if (client != nullptr && !client->on_open_socket()) return CURL_SOCKET_BAD;
-        const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-        if (fd < 0) return CURL_SOCKET_BAD;
-        lane_of(lane).sockets_.opened(fd);
-        lane_of(lane).note_attempt(address->addr, address->addrlen);
-        return fd;
+        return lane_of(lane).open(*address);
+    }
+    static int socket_option(void* lane, curl_socket_t fd, curlsocktype) {
+        const auto& adopted = lane_of(lane).adopted_;
+        const bool connected = adopted && adopted->is_handed(fd) && !adoption_needs_swap();
+        return connected ? CURL_SOCKOPT_ALREADY_CONNECTED : CURL_SOCKOPT_OK;
+    }
+    static CURLcode tls_begins(CURL*, void*, void* lane) {
+        lane_of(lane).before_first_byte();
+        return CURLE_OK;
     }
     static int close_socket(void* lane, curl_socket_t fd) {
         if (auto* client = lane_of(lane).client_) client->on_close_socket(fd);
         lane_of(lane).sockets_.closed(fd);
+        if (const auto& adopted = lane_of(lane).adopted_) adopted->closed(fd);
         return ::close(fd);
     }
 };
@@ -96,6 +122,10 @@ Lane::~Lane() {
         return;
     }
     // Destroying an inherited handle would speak (close_notify, GOAWAY) on the parent's connection.
+    if (adopted_ && adopted_->pending()) {
+        sockets_.closed(adopted_->current());
+        adopted_->discard();
+    }
     for (const int fd : sockets_.all()) ::close(fd);
     (void)easy_.release();
     (void)multi_.release();
@@ -152,13 +182,22 @@ void Lane::set_connection_options(CURL* easy) {
     set(easy, CURLOPT_OPENSOCKETDATA, this);
     set(easy, CURLOPT_CLOSESOCKETFUNCTION, &LaneCallbacks::close_socket);
     set(easy, CURLOPT_CLOSESOCKETDATA, this);
+    set(easy, CURLOPT_SOCKOPTFUNCTION, &LaneCallbacks::socket_option);
+    set(easy, CURLOPT_SOCKOPTDATA, this);
     if (settings_.resolve) set(easy, CURLOPT_RESOLVE, settings_.resolve.get());
     if (settings_.tcp_keepalive_idle.count() > 0) {
         set(easy, CURLOPT_TCP_KEEPALIVE, 1L);
         set(easy, CURLOPT_TCP_KEEPIDLE, static_cast<long>(settings_.tcp_keepalive_idle.count()));
         set(easy, CURLOPT_TCP_KEEPINTVL, static_cast<long>(settings_.tcp_keepalive_interval.count()));
     }
-    if (!proxy_in_environment()) set(easy, CURLOPT_PROXY, "");
+    if (!dials_ || !proxy_in_environment()) set(easy, CURLOPT_PROXY, "");
+    if (!dials_) {
+        set(easy, CURLOPT_CONNECT_TO, connect_to_.get());
+        if (adoption_needs_swap()) {
+            set(easy, CURLOPT_SSL_CTX_FUNCTION, &LaneCallbacks::tls_begins);
+            set(easy, CURLOPT_SSL_CTX_DATA, this);
+        }
+    }
     use_hashed_ca_directory(easy);
 }
 
@@ -273,12 +312,60 @@ void Lane::set_addresses(const char* local_ip, int local_port, const char* remot
 }
 
 void Lane::note_attempt(const sockaddr& address, unsigned size) noexcept {
-    char port[8] = "";
-    attempted_ = {};
-    if (::getnameinfo(&address, size, attempted_.ip, sizeof attempted_.ip, port, sizeof port,
-                      NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
-        attempted_.port = std::atoi(port);
+    attempted_ = to_address(address, size);
+}
+
+int Lane::open(const curl_sockaddr& address) noexcept {
+    int fd = -1;
+    if (adopted_ && (!dials_ || adopted_->leads_to(address.addr, address.addrlen))) fd = adopted_->hand_out();
+    if (fd < 0 && dials_) {
+        fd = ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
+        if (fd >= 0) note_attempt(address.addr, address.addrlen);
     }
+    if (fd < 0) return CURL_SOCKET_BAD;
+    try {
+        sockets_.opened(fd);
+    } catch (...) {
+        ::close(fd);
+        if (adopted_) adopted_->closed(fd);
+        return CURL_SOCKET_BAD;
+    }
+    return fd;
+}
+
+/// A connection stands, and nothing was sent on it yet.
+void Lane::before_first_byte() noexcept {
+    if (dials_) {  // another connection than the one on offer: that one has no use any more
+        if (!adopted_->pending()) return;
+        sockets_.closed(adopted_->current());
+        adopted_->discard();
+        return;
+    }
+    adopted_->swap_in();
+    local_ = address_of(adopted_->current(), ::getsockname);
+    remote_ = address_of(adopted_->current(), ::getpeername);
+}
+
+void Lane::use_only(const std::shared_ptr<AdoptedSocket>& adopted) {
+    if (adopted_ == adopted) return;
+    if (!connect_to_)
+        append(connect_to_, "::127.0.0.1:1");  // whatever the URL says: numeric, and never dialled
+    adopted_ = adopted;
+    dials_ = false;
+    reset_easy();
+}
+
+void Lane::offer(int fd) {
+    auto adopted = std::make_shared<AdoptedSocket>(fd, AdoptedSocket::From::libcurl);
+    sockets_.opened(fd);
+    adopted_ = std::move(adopted);
+}
+
+bool Lane::offered() const noexcept {
+    return dials_ && adopted_ != nullptr;
+}
+bool Lane::on_offered() const noexcept {
+    return offered() && !adopted_->pending() && adopted_->current() >= 0;
 }
 
 void Lane::interrupt() noexcept {

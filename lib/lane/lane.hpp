@@ -21,6 +21,7 @@
 
 namespace ringlet::detail {
 
+class AdoptedSocket;
 class Share;
 
 /// Who drives a lane at the moment: libcurl's callbacks end up here. Functions may throw nothing (they stand
@@ -165,6 +166,14 @@ class Lane {
     /// Takes the lane's socket callbacks from a handle: a duplicate that was made of a guest on board.
     static void unhook(CURL* guest) noexcept;
     void set_addresses(const char* local_ip, int local_port, const char* remote_ip, int remote_port) noexcept;
+    /// From now on that is the only connection there is: the lane never dials. Before its first connection.
+    void use_only(const std::shared_ptr<AdoptedSocket>& adopted);
+    /// Keeps a connection of libcurl's making, idle, for the next request: it is used when that would dial
+    /// its address, and closed when it would not. The lane owns it.
+    void offer(int fd);
+    /// A connection was offered / is in use now: its cache knows of it already.
+    bool offered() const noexcept;
+    bool on_offered() const noexcept;
 
   private:
     friend struct LaneCallbacks;
@@ -173,6 +182,8 @@ class Lane {
     void set_request_hooks();
     void clear_easy();
     void note_attempt(const sockaddr& address, unsigned size) noexcept;
+    int open(const curl_sockaddr& address) noexcept;
+    void before_first_byte() noexcept;
 
     std::uint64_t id_;
     LaneKey key_;
@@ -181,6 +192,9 @@ class Lane {
     std::uint64_t generation_;  // of fork(): see fork_generation()
     Holdings holdings_;
     SocketWatch sockets_;
+    std::shared_ptr<AdoptedSocket> adopted_;  // the only one, or an offered one
+    bool dials_ = true;
+    SlistPtr connect_to_;  // unless dials_: keeps libcurl from resolving names
     LaneClient* client_ = nullptr;
     std::uint64_t configured_ = 0;
     bool tainted_ = false;

@@ -1,6 +1,7 @@
 // Exchange: sending. Hops, attempts, and the loop that waits.
 #include "transfer/exchange.hpp"
 
+#include "transfer/connect_only.hpp"
 #include "transfer/exchange_drive.hpp"
 #include "transfer/failure.hpp"
 #include "transfer/interruptible_pause.hpp"
@@ -88,6 +89,7 @@ void Exchange::run_hops() {
     for (unsigned hops = 0;; ++hops) {
         run_transfer();
         if (limit == 0 || !is_redirect(transfer_.head())) return finish_bodiless();
+        if (call_.given_connection && leads_elsewhere()) return finish_bodiless();
         if (transfer_.head().ambiguous_location()) {
             give_up(Errc::protocol, "the redirect names two different locations",
                     CloseReason::transfer_error);
@@ -107,9 +109,18 @@ void Exchange::continue_later() {
     if (!continuation_) continuation_.emplace(call_.cache);
 }
 
+/// The redirect's target is another origin, or cannot be told.
+bool Exchange::leads_elsewhere() const {
+    try {
+        return Url::parse(*transfer_.head().field("Location"), *call_.url).origin() != call_.url->origin();
+    } catch (const Error&) {
+        return true;
+    }
+}
+
 void Exchange::prepare_redirect(Redirection next) {
     earlier_hops_ += timings_.queued + timings_.total;
-    call_.key = lane_key(*next.url, *next.options);
+    if (!call_.given_connection) call_.key = lane_key(*next.url, *next.options);
     call_.url = std::move(next.url);
     call_.options = std::move(next.options);
     if (next.to_get) {
@@ -173,7 +184,19 @@ void Exchange::pause(std::chrono::milliseconds d) {
     if (closing.stop_requested()) give_up(Errc::cache_closed, "the cache was shut down", CloseReason::none);
 }
 
+/// Upgrade is HTTP/1.1's (RFC 9110 section 7.8); TLS would negotiate HTTP/2.
+void Exchange::ask_for_http_1() {
+    auto options = std::make_shared<Options>(*call_.options);
+    options->wire.http_version = HttpVersion::http_1_1;
+    options->touch_wire();
+    call_.options = std::move(options);
+    if (!call_.given_connection) call_.key = lane_key(*call_.url, *call_.options);
+}
+
 void Exchange::run_transfer() {
+    const bool upgrade = call_.options->headers.contains("Upgrade");
+    if (upgrade && call_.url->https() && call_.options->wire.http_version != HttpVersion::http_1_1)
+        ask_for_http_1();
     const auto& options = *call_.options;
     patience_.next_transfer();
     state_ = BodyState::unread;
@@ -191,6 +214,7 @@ void Exchange::run_transfer() {
         throw request_error(static_cast<Errc>(error.code().value()), method_, call_.url->text(), error.what(),
                             details);
     }
+    if (call_.given_connection) lease->use_only(call_.given_connection);
     reused_ = lease.reused();
     queued_ = std::chrono::duration_cast<std::chrono::microseconds>(lease.waited());
     connection_id_ = lease->id();
@@ -205,6 +229,9 @@ void Exchange::run_transfer() {
     plan.replay_allowed =
         replay == Replay::always ||
         (replay == Replay::idempotent && (idempotent() || options.headers.contains("Idempotency-Key")));
+    if (call_.given_connection) plan.replay_allowed = false;
+    plan.upgrade = upgrade && !upload_.present() && !empty_body_ && method_ != "HEAD" &&
+                   (call_.url->https() || https_proxy_possible(options.wire));
     if (options.max_body_size) plan.max_body = options.max_body_size->value();
     disposition_.reset();
     transfer_.start(std::move(lease), plan);
@@ -239,6 +266,7 @@ void Exchange::finish_bodiless() {
             return;
         }
     }
+    if (transfer_.head().status() == 101) return;  // whoever asked for it may still call upgrade()
     if (body_over() && transfer_.result() == CURLE_OK) settle();
 }
 

@@ -34,6 +34,19 @@ struct Call {
     std::shared_ptr<BodyData> body;
     std::shared_ptr<Cache> cache;
     std::shared_ptr<CookieJar> cookies;  // null: none kept
+    // Unless null the only connection there may be: `key` stays what it is, and nothing is replayed.
+    std::shared_ptr<AdoptedSocket> given_connection;
+};
+
+/// A connection after 101 Switching Protocols, out of its exchange.
+struct Upgraded {
+    Lease lease;
+    BodyBuffer early;                // arrived already
+    std::shared_ptr<const Url> url;  // the easy handle points at it
+    std::stop_token stop;            // the request's
+    bool in_transfer =
+        false;  // encrypted: the transfer still runs on the lane, its upload held open, and moves the bytes
+    bool ended = false;  // by the peer, already
 };
 
 /// Driven by one thread at a time, its Response's. It keeps alive what it needs, and is used again for the
@@ -77,6 +90,8 @@ class Exchange {
     void read_all(Sink sink);
     Disposition consume(DrainLimits limits);
     void abort() noexcept;
+    /// After a 101 that the request asked for: the connection. Errc::invalid_argument, protocol.
+    Upgraded upgrade();
     bool locked() const noexcept { return locked_; }
     /// For chunks() and stream(): from an unread body. The holder reads with read_locked().
     void lock();
@@ -88,7 +103,9 @@ class Exchange {
     void run_hops();
     void run_transfer();
     void continue_later();
+    bool leads_elsewhere() const;
     void prepare_redirect(Redirection next);
+    void ask_for_http_1();
     void start_again(const Call& first);
     bool fits(std::chrono::milliseconds wait) const noexcept;
     void pause(std::chrono::milliseconds d);

@@ -2,6 +2,7 @@
 #include "transfer/exchange.hpp"
 
 #include "base/log.hpp"
+#include "transfer/connect_only.hpp"
 #include "transfer/drop_log.hpp"
 #include "transfer/exchange_drive.hpp"
 #include "transfer/failure.hpp"
@@ -208,6 +209,39 @@ Disposition Exchange::consume(DrainLimits limits) {
     finished_.store(true, std::memory_order_release);
     tell_progress(progress);
     return *disposition_;
+}
+
+Upgraded Exchange::upgrade() {
+    require_unread();
+    const auto& options = *call_.options;
+    if (!transfer_.active() || transfer_.head().status() != 101) {
+        throw Error(Errc::invalid_argument, "upgrade: the answer is " +
+                                                std::to_string(transfer_.head().status()) +
+                                                ", not 101 Switching Protocols");
+    }
+    if (!options.headers.contains("Upgrade")) {
+        throw Error(Errc::protocol,
+                    "upgrade: the request had no Upgrade field, so the 101 is none of its protocols");
+    }
+    const bool encrypted = call_.url->https() || https_proxy_possible(options.wire);
+    if (encrypted && !transfer_.upload_open()) {
+        throw Error(Errc::invalid_argument, "upgrade: with TLS, a request with a body cannot be upgraded");
+    }
+    if (transfer_.done() && transfer_.result() != CURLE_OK) fail_body();
+    waker_.reset();
+    Upgraded upgraded;
+    upgraded.ended = transfer_.done();
+    upgraded.in_transfer = encrypted;
+    upgraded.url = call_.url;
+    if (options.stop) upgraded.stop = *options.stop;
+    timings_ = transfer_.timings();
+    timings_.queued = queued_;
+    timings_.redirects = earlier_hops_;
+    upgraded.lease = transfer_.hand_over(upgraded.early);
+    state_ = BodyState::complete;
+    disposition_ = Disposition{false, CloseReason::upgraded, 0};
+    finished_.store(true, std::memory_order_release);
+    return upgraded;
 }
 
 void Exchange::abort() noexcept {

@@ -23,7 +23,7 @@ thread_local std::exception_ptr thrown;  // by a callback of the transfer that r
 class RawLane final : public LaneClient {
   public:
     RawLane(Lease lease, const RawCall& call)
-        : lease_(std::move(lease)), call_(call), established_(lease_.reused()) {}
+        : lease_(std::move(lease)), call_(call), established_(lease_.reused() || lease_->offered()) {}
     ~RawLane() {
         if (lease_) leave(CloseReason::transfer_error);
     }
@@ -111,6 +111,7 @@ void RawLane::tell_connected() noexcept {
     curl().easy_getinfo(lease_->easy(), CURLINFO_PRETRANSFER_TIME_T, &connected);
     if (!opened_ || connected == 0) return;
     opened_ = false;
+    if (lease_->on_offered()) return;  // it was told when that was opened
     if (established_)
         lease_.cache()->reconnected(lease_, CloseReason::peer_closed);
     else

@@ -45,12 +45,12 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
     listening_ = surplus_ = false;
     sends_ = replays_ = replays_reported_ = 0;
     added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = dialled_ = connect_pending_ =
-        established_ = false;
+        established_ = upload_ended_ = false;
     aim_ = nullptr;
     sink_ = {};
     progress_at_ = {};
     may_connect_ = true;
-    reached_cache_ = lease_.reused();
+    reached_cache_ = lease_.reused() || lease_->offered();
     const bool http1 = lease_->protocol() != Protocol::http_2;
     ear_.start(lease_.reused() && http1 ? lease_->socket() : -1, plan.url->https());
     configure();
@@ -82,6 +82,7 @@ void Transfer::step() {
         done_ = true;
         result_ = code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_RECV_ERROR;
     }
+    if (plan_.upgrade) end_upload_if_refused();
     if (running == 0) collect_result();
     report_connections();
 }
@@ -309,10 +310,12 @@ std::size_t Transfer::deliver(const char* data, std::size_t size) {
 }
 
 std::size_t Transfer::on_read(char* buffer, std::size_t size) noexcept {
+    if (plan_.upgrade) return upload_ended_ ? 0 : CURL_READFUNC_PAUSE;
     return plan_.upload != nullptr ? plan_.upload->read(buffer, size) : 0;
 }
 
 int Transfer::on_seek(curl_off_t offset, int origin) noexcept {
+    if (plan_.upgrade) return CURL_SEEKFUNC_OK;  // nothing was sent
     if (offset != 0 || origin != SEEK_SET || plan_.upload == nullptr) return CURL_SEEKFUNC_FAIL;
     if (replay_refused()) {
         failure_ = Failure::replay_refused;
@@ -345,7 +348,8 @@ int Transfer::on_send(const char*, int, const char*, int) noexcept {
         return CURL_PREREQFUNC_ABORT;
     }
     if (sends_ != 0 && !answered_) ++replays_;
-    if (connecting_) connect_pending_ = true;
+    if (connecting_ && !lease_->on_offered()) connect_pending_ = true;
+    upload_ended_ = false;
     connecting_ = false;
     answered_ = false;
     ++sends_;

@@ -33,6 +33,7 @@ struct TransferPlan {
     Upload* upload = nullptr;  // null or absent: no body
     CookieJar* cookies = nullptr;
     bool empty_body = false;  // says Content-Length: 0
+    bool upgrade = false;     // inside TLS: no body, but an upload that stays open for what comes after a 101
     bool replay_allowed =
         false;  // by method, header and policy; whether the body can is asked when it comes to it
     std::uint64_t max_body = UINT64_MAX;
@@ -130,6 +131,10 @@ class Transfer final : public LaneClient {
     /// Takes the request off the lane and gives the lease back, open or closed: what became of it. `why`
     /// beyond what the exchange itself says; none: as the protocol has it.
     CloseReason end(CloseReason why) noexcept;
+    /// The lane with the transfer still on it, and what has arrived. Nothing is left here. Only after a 101.
+    Lease hand_over(BodyBuffer& early) noexcept;
+    /// Bytes can still be sent (TransferPlan::upgrade).
+    bool upload_open() const noexcept { return plan_.upgrade && !upload_ended_; }
     /// HTTP/2: resets the stream and keeps the connection, where that is sound.
     bool reset_keeps_connection(std::uint64_t known_left) const noexcept;
 
@@ -153,6 +158,7 @@ class Transfer final : public LaneClient {
     void set_body();
     void set_headers();
     void unset_request() noexcept;
+    void end_upload_if_refused() noexcept;
     void leave_lane(bool close) noexcept;
     void check_protocol();
     void listen_for_surplus() noexcept;
@@ -182,6 +188,7 @@ class Transfer final : public LaneClient {
     unsigned sends_ = 0, replays_ = 0, replays_reported_ = 0;
     bool added_ = false, done_ = false;
     bool may_connect_ = true;  // see set_prior_knowledge()
+    bool upload_ended_ = false;  // of an upgrade that was refused
     bool discard_ = false, paused_ = false, resuming_ = false;
     bool listening_ = false;    // for what libcurl says of bytes after the message
     bool surplus_ = false;      // ... it has said so

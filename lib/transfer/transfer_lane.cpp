@@ -74,8 +74,12 @@ void Transfer::set_method() {
     auto& lane = *lease_;
     const bool body = plan_.empty_body || (plan_.upload != nullptr && plan_.upload->present());
     auto shape = Lane::Shape::other;
-    if (!body && plan_.method == "GET") shape = Lane::Shape::get;
-    if (!body && plan_.method == "HEAD") shape = Lane::Shape::head;
+    if (plan_.upgrade)
+        shape = Lane::Shape::other;
+    else if (!body && plan_.method == "GET")
+        shape = Lane::Shape::get;
+    else if (!body && plan_.method == "HEAD")
+        shape = Lane::Shape::head;
     if (shape == lane.holdings().shape && shape != Lane::Shape::other) return;
     lane.holdings().shape = Lane::Shape::other;  // whatever fails below: the next request sets it anew
     auto* easy = lane.easy();
@@ -90,6 +94,10 @@ void Transfer::set_method() {
 
 void Transfer::set_body() {
     auto* easy = lease_->easy();
+    if (plan_.upgrade) {
+        set_option(easy, CURLOPT_UPLOAD, 1L, "body");
+        return set_option(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t{-1}, "body");
+    }
     if (plan_.upload == nullptr || !plan_.upload->present()) {
         if (!plan_.empty_body) return set_option(easy, CURLOPT_HTTPGET, 1L, "method");
         set_option(easy, CURLOPT_POSTFIELDS, "", "body");
@@ -126,13 +134,17 @@ void Transfer::set_headers() {
             content_type = "Content-Type:";  // libcurl would call it a form
         }
     }
-    if (content_type.empty() && held.headers_id == options.headers_id) return;
+    if (content_type.empty() && !plan_.upgrade && held.headers_id == options.headers_id) return;
     auto list = header_list(options.headers);
     if (!content_type.empty()) append(list, content_type.c_str());
+    if (plan_.upgrade) {  // libcurl would announce the open upload as a body
+        append(list, "Transfer-Encoding:");
+        append(list, "Expect:");
+    }
     set_option(lease_->easy(), CURLOPT_HTTPHEADER, list.get(), "header");
     held.headers = std::move(list);
     constexpr std::uint64_t of_this_request_only = UINT64_MAX;
-    held.headers_id = content_type.empty() ? options.headers_id : of_this_request_only;
+    held.headers_id = content_type.empty() && !plan_.upgrade ? options.headers_id : of_this_request_only;
 }
 
 /// What was set for this request alone, and points at what dies with it.
@@ -170,6 +182,27 @@ CloseReason Transfer::verdict() const noexcept {
     const bool doubtful = head_.chunked() && head_.length_seen();
     if (body_possible && (!framed || doubtful)) return CloseReason::connection_close;
     return CloseReason::none;
+}
+
+/// The server answered the request to upgrade otherwise: the open upload is what is left of the exchange.
+void Transfer::end_upload_if_refused() noexcept {
+    if (upload_ended_ || done_ || head_.status() < 200) return;
+    upload_ended_ = true;
+    curl().easy_pause(lease_->easy(), paused_ ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+}
+
+Lease Transfer::hand_over(BodyBuffer& early) noexcept {
+    if (paused_ && !done_) {
+        resuming_ = true;
+        curl().easy_pause(lease_->easy(), CURLPAUSE_SEND);
+        resuming_ = false;
+    }
+    std::swap(early, buffer_);
+    lease_->set_client(nullptr);
+    plan_ = {};
+    mime_.reset();
+    added_ = paused_ = false;
+    return std::move(lease_);
 }
 
 void Transfer::leave_lane(bool close) noexcept {

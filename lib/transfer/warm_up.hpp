@@ -1,7 +1,9 @@
-// WarmUp: connections opened before a request needs them.
+// WarmUp: connections opened before they are needed.
 #pragma once
 
-#include "ringlet/error.hpp"
+#include "cache/cache.hpp"
+#include "lane/lane_key.hpp"
+#include "value/url.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -9,16 +11,20 @@
 
 namespace ringlet::detail {
 
-class Cache;
-
+/// See ConnectionCache::prewarm(). TCP only: a TLS handshake happens with the first request, which has its
+/// session's settings.
 class WarmUp {
   public:
-    WarmUp(std::shared_ptr<Cache> cache, std::string_view url) : cache_(std::move(cache)), url_(url) {}
+    WarmUp(std::shared_ptr<Cache> cache, std::string_view url);
+    /// Until n connections to the origin are idle; how many are.
     std::size_t open(std::size_t n);
 
   private:
+    void open_one();
+
     std::shared_ptr<Cache> cache_;
-    std::string_view url_;
+    Url url_;
+    LaneKey key_;
 };
 
 }  // namespace ringlet::detail

@@ -18,7 +18,8 @@ ARROWS = {
     "lane": ["curl"],
     "cache": ["policy", "lane"],
     "transfer": ["cache", "lane"],
-    "api": ["transfer"],
+    "socket": ["transfer"],
+    "api": ["transfer", "socket"],
     "compat": ["api"],
 }
 
@@ -29,7 +30,7 @@ EXCEPTIONS = {
 }
 
 # Who may include <curl/...> outside lib/curl: types and constants, not calls.
-CURL_HEADERS = {"lane", "cache", "transfer", "api", "compat"}
+CURL_HEADERS = {"lane", "cache", "transfer", "socket", "api", "compat"}
 CURL_HEADER_FILES = {}
 
 # Files outside lib/curl that may name libcurl's functions, each with its reason.

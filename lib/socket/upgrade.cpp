@@ -1,0 +1,24 @@
+#include "socket/upgrade.hpp"
+
+#include "socket/plain_stream.hpp"
+#include "socket/upgraded_stream.hpp"
+#include "transfer/connect_only.hpp"
+
+#include <string>
+#include <utility>
+
+namespace ringlet::detail {
+
+std::unique_ptr<Stream> stream_after(Upgraded upgraded) {
+    if (upgraded.in_transfer) return std::make_unique<UpgradedStream>(std::move(upgraded));
+    Descriptor descriptor;
+    auto account = std::make_shared<Account>(std::move(upgraded.lease));
+    if (!upgraded.ended) {
+        descriptor.fd = take_descriptor(account->lane());
+        descriptor.account = std::move(account);
+    }
+    return std::make_unique<PlainStream>(std::move(descriptor),
+                                         std::string(upgraded.early.data(), upgraded.early.size()));
+}
+
+}  // namespace ringlet::detail

@@ -1,0 +1,94 @@
+// ConnectionCache::prewarm().
+#include "ringlet/ringlet.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <string>
+#include <vector>
+
+#include "support/fixture.hpp"
+#include "support/origin.hpp"
+#include "support/posix.hpp"
+
+namespace {
+
+using namespace ringlet;
+using namespace std::chrono_literals;
+using test::Origin;
+using test::outcome_of;
+
+TEST_CASE("prewarmed connections are idle, and the first requests use them", "[wire][prewarm]") {
+    Origin origin(test::respond_with(test::reply("ok")));
+    test::Client client;
+    CHECK(client.cache.prewarm(origin.url(), 3) == 3);
+    REQUIRE(origin.wait_for_accepts(3));
+    auto stats = client.cache.stats();
+    CHECK(stats.idle == 3);
+    CHECK(stats.opened == 3);
+    CHECK(stats.requests == 0);
+    CHECK(client.cache.prewarm(origin.url(), 2) == 3);
+    for (int i = 0; i < 3; ++i) CHECK(client.session.get(origin.url()).text() == "ok");
+    CHECK(origin.accepts() == 3);
+    stats = client.cache.stats();
+    CHECK(stats.opened == 3);
+    CHECK(stats.idle == 3);
+    CHECK(stats.closed == 0);
+    client.check_end(origin.url());
+    CHECK(origin.accepts() == 3);
+}
+
+TEST_CASE("a prewarmed connection serves https: the handshake comes with the request", "[wire][prewarm]") {
+    test::OriginOptions tls;
+    tls.tls = true;
+    Origin origin(test::respond_with(test::reply("ok")), tls);
+    test::Client client;
+    const auto url = origin.url_for("127.0.0.1");
+    CHECK(client.cache.prewarm(url, 1) == 1);
+    REQUIRE(origin.wait_for_accepts(1));
+    // Its settings are a default session's: one with another CA has connections of its own.
+    client.session.ca_blob(test::TestCa::instance().pem());
+    CHECK(client.session.get(url).text() == "ok");
+    CHECK(origin.accepts() == 2);
+    CHECK(client.cache.stats().idle == 2);
+}
+
+TEST_CASE("prewarm stays within the limits and says what there is", "[wire][prewarm]") {
+    Origin origin(test::respond_with(test::reply("ok")));
+    test::Client client([](auto& b) { b.max_connections(2); });
+    CHECK(client.cache.prewarm(origin.url(), 5) == 2);
+    CHECK(client.cache.stats().open == 2);
+    client.check_end(origin.url());
+    CHECK(origin.accepts() == 2);
+}
+
+TEST_CASE("prewarm throws when the first connection cannot be opened", "[wire][prewarm]") {
+    test::Client client;
+    CHECK(outcome_of([&] {
+              client.cache.prewarm("http://127.0.0.1:" + std::to_string(test::free_port()) + "/", 2);
+          }).code == Errc::connect);
+    CHECK(outcome_of([&] { client.cache.prewarm("ftp://127.0.0.1/", 1); }).code ==
+          Errc::unsupported_protocol);
+    CHECK(client.cache.stats().open == 0);
+}
+
+TEST_CASE("a prewarmed connection that the server closed is not used", "[wire][prewarm]") {
+    Origin origin(test::respond_with(test::reply("ok")));
+    test::Client client([](auto& b) { b.watch_idle(false); });
+    CHECK(client.cache.prewarm(origin.url(), 2) == 2);
+    REQUIRE(origin.wait_for_accepts(2));
+    origin.close_all();
+    CHECK(client.session.get(origin.url()).text() == "ok");
+    CHECK(origin.accepts() == 3);
+    CHECK(client.cache.stats().replays == 0);
+}
+
+TEST_CASE("prewarmed connections are closed like others", "[wire][prewarm]") {
+    Origin origin(test::respond_with(test::reply("ok")));
+    test::Client client;
+    CHECK(client.cache.prewarm(origin.url(), 2) == 2);
+    CHECK(client.cache.close_idle() == 2);
+    CHECK(origin.wait_for_fins(2));
+    CHECK(client.cache.stats().open == 0);
+}
+
+}  // namespace
