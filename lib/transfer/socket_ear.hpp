@@ -22,7 +22,7 @@ class SocketEar {
   private:
     struct Counts {
         bool known = false;
-        bool ended = false;  // the peer has sent its FIN, or may have before a RST
+        std::uint32_t segments = 0;  // that held data
         std::uint64_t received = 0, sent = 0;
     };
     static Counts counts_of(int fd) noexcept;
