@@ -76,7 +76,7 @@ class RINGLET_API Body {
     Body& operator=(Body&&) noexcept;
     ~Body();
 
-    /// The caller's bytes without a copy: they must live until the request is answered.
+    /// The caller's bytes without a copy: they must live until the response is finished.
     static Body view(std::span<const std::byte> bytes);
     /// A Source from functions: see Source::read(), size(), rewind().
     static Body pull(std::function<std::size_t(std::span<std::byte>)> read,

@@ -209,11 +209,16 @@ struct InfoType<CURLINFO_CERTINFO> {
     using type = curl_certinfo*;
 };
 template <>
+struct InfoType<CURLINFO_PRIVATE> {
+    using type = char*;
+};
+template <>
 struct InfoType<CURLINFO_ACTIVESOCKET> {
     using type = curl_socket_t;
 };
 /// Of whatever type: every whole number is a std::int64_t here.
-using Info = std::variant<std::monostate, std::string, std::int64_t, double, curl_slist*, curl_certinfo*>;
+using Info =
+    std::variant<std::monostate, std::string, std::int64_t, double, char*, curl_slist*, curl_certinfo*>;
 
 template <class T>
 T from_info(const Info& info) {

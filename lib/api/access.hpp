@@ -3,6 +3,7 @@
 
 #include "ringlet/body.hpp"
 #include "ringlet/connection_cache.hpp"
+#include "ringlet/error.hpp"
 #include "ringlet/request.hpp"
 #include "ringlet/response.hpp"
 #include "ringlet/session.hpp"
@@ -24,7 +25,10 @@ struct RequestData {
 };
 
 struct Access {
-    static const RequestData& data(const Request& request) { return *request.data_; }
+    static const RequestData& data(const Request& request) {
+        if (!request.data_) throw Error(Errc::invalid_argument, "the Request has been moved from");
+        return *request.data_;
+    }
     static const std::shared_ptr<BodyData>& data(const Body& body) { return body.data_; }
     static std::shared_ptr<Cache> cache(const ConnectionCache& cache);
     static ConnectionCache handle(std::shared_ptr<Cache> cache) { return ConnectionCache(std::move(cache)); }

@@ -18,29 +18,33 @@ RawOptions& SessionState::raw_to_change() {
     return *raw_;
 }
 
-void SessionState::raw_changed() {
+/// `connection`: the change concerns what a connection is, so those made before it serve no more.
+void SessionState::raw_changed(bool connection) {
     auto& options = options_to_change();
     options.wire.raw = raw_;
-    const bool is_private = options.wire.with_handle || (raw_ && raw_->makes_connection_private());
-    options.wire.private_to = is_private ? number_ : 0;
     options.touch_wire();
+    const bool is_private = raw_ && raw_->makes_connection_private();
+    if (!is_private) {
+        options.wire.private_to = 0;
+    } else if (connection || options.wire.private_to == 0) {
+        options.wire.private_to = options.wire_id;  // unique in the process
+    }
 }
 
 void SessionState::set_raw(CURLoption option, RawValue value) {
     raw_to_change().set(option, std::move(value));
-    raw_changed();
+    raw_changed(RawOptions::concerns_connection(option));
 }
 
 void SessionState::set_with_handle(std::function<void(CURL*)> fn) {
-    options_to_change().wire.with_handle = std::make_shared<const std::function<void(CURL*)>>(std::move(fn));
-    raw_changed();
+    raw_to_change().set_with_handle(std::move(fn));
+    raw_changed(true);
 }
 
 void SessionState::reset_raw() {
     raw_.reset();
-    options_to_change().wire.with_handle.reset();
     info_.clear();
-    raw_changed();
+    raw_changed(true);
 }
 
 void SessionState::perform() {

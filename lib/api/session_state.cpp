@@ -8,20 +8,9 @@
 #include <utility>
 
 namespace ringlet::detail {
-namespace {
-
-std::uint64_t next_number() {
-    static std::atomic<std::uint64_t> last{0};
-    return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
-}  // namespace
 
 SessionState::SessionState(ConnectionCache cache)
-    : cache_(std::move(cache)),
-      core_(Access::cache(cache_)),
-      options_(std::make_shared<Options>()),
-      number_(next_number()) {
+    : cache_(std::move(cache)), core_(Access::cache(cache_)), options_(std::make_shared<Options>()) {
     ensure_curl();
 }
 
@@ -36,6 +25,7 @@ Options& SessionState::options_to_change() {
 void SessionState::set_base_url(std::string_view url) {
     base_url_ = Url::parse(url);
     url_.reset();
+    key_ = LaneKey{};
 }
 
 void SessionState::set_cookies(bool on) {

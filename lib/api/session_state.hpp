@@ -47,7 +47,7 @@ class SessionState {
   private:
     std::shared_ptr<Exchange> free_exchange();
     RawOptions& raw_to_change();
-    void raw_changed();
+    void raw_changed(bool connection);
     const std::shared_ptr<const Url>& parsed(std::string_view url);
     const LaneKey& key_for(const std::shared_ptr<const Url>& url);
 
@@ -58,7 +58,6 @@ class SessionState {
     std::shared_ptr<CookieJar> cookies_;
     std::shared_ptr<RawOptions> raw_;
     bool raw_lent_ = false;  // a request or a lane holds them
-    std::uint64_t number_;   // unique in the process
     std::unique_ptr<CookieJar> raw_cookies_;
     InfoSnapshot info_;
     Url base_url_;

@@ -246,7 +246,9 @@ detail::Options& Settings<Request>::record() {
 
 template <>
 detail::Options& Settings<Session>::record() {
-    return static_cast<Session&>(*this).state_->options_to_change();
+    auto& state = static_cast<Session&>(*this).state_;
+    if (!state) throw Error(Errc::invalid_argument, "the Session has been moved from");
+    return state->options_to_change();
 }
 
 template <>

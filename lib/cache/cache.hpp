@@ -42,7 +42,7 @@ struct AcquireLimits {
         Clock::time_point::max();  // the request's own: Errc::timeout when it ends the wait
     std::stop_token stop;          // Errc::cancelled
     bool fresh = false;            // a new connection, never an idle one (a replay)
-    bool continuation = false;     // the request holds a Continuation: also while the cache is being shut down
+    bool continuation = false;  // the request holds a Continuation: also while the cache is being shut down
     bool prewarm = false;  // fresh, for no request: it neither waits (Errc::acquire_timeout) nor evicts, and
                            // is not counted
 };

@@ -2,6 +2,7 @@
 #include "cache/cache.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,18 @@ namespace {
 
 using Lines = std::vector<std::string_view>;
 
-/// The "name=value" lines of a key after its origin.
+/// The "name=<size>:value" entries of a key after its origin. A value may hold anything, line ends too.
 Lines settings_of(const LaneKey& key) {
     std::string_view text = key.text();
     text.remove_prefix(std::min(key.origin().size() + 1, text.size()));
     Lines lines;
     while (!text.empty()) {
-        const auto end = std::min(text.find('\n'), text.size());
+        const auto equals = std::min(text.find('='), text.size());
+        const auto colon = std::min(text.find(':', equals), text.size());
+        std::size_t size = 0;
+        std::from_chars(text.data() + std::min(equals + 1, text.size()), text.data() + colon, size);
+        const bool sized = colon < text.size() && size <= text.size() - colon - 1;
+        const auto end = sized ? colon + 1 + size : std::min(text.find('\n'), text.size());
         if (end != 0) lines.push_back(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
     }

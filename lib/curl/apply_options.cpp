@@ -158,7 +158,6 @@ void apply_options(CURL* easy, const WireOptions& options) {
     apply_tls(easy, options);
     apply_content(easy, options);
     if (options.raw) options.raw->apply(easy, RawOptions::Use::besides);
-    if (options.with_handle && *options.with_handle) (*options.with_handle)(easy);
 }
 
 }  // namespace ringlet::detail

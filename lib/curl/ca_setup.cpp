@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -29,8 +28,6 @@ bool find_out() {
     if (version->age < CURLVERSION_SEVENTH || version->capath == nullptr || version->ssl_version == nullptr)
         return false;
     if (!std::string_view(version->ssl_version).starts_with("OpenSSL/")) return false;
-    // OpenSSL's own override of its default locations: leave everything as the user wants it.
-    if (std::getenv("SSL_CERT_FILE") != nullptr || std::getenv("SSL_CERT_DIR") != nullptr) return false;
     return has_hash_links(version->capath);
 }
 

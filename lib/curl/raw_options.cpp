@@ -193,11 +193,25 @@ void RawOptions::apply(CURL* easy, Use use) const {
         if (use == Use::besides && managed(option.id)) continue;
         apply_one(easy, option);
     }
+    if (with_handle_) with_handle_(easy);
 }
 
 std::shared_ptr<RawOptions> RawOptions::clone() const {
+    return copy_if([](CURLoption) { return true; });
+}
+
+std::shared_ptr<RawOptions> RawOptions::without_credentials() const {
+    return copy_if([](CURLoption id) {
+        return effect_of(id) != OptionEffect::credential && id != CURLOPT_COOKIE && id != CURLOPT_AWS_SIGV4 &&
+               id != CURLOPT_XOAUTH2_BEARER;
+    });
+}
+
+std::shared_ptr<RawOptions> RawOptions::copy_if(bool (*wanted)(CURLoption)) const {
     auto copy = std::make_shared<RawOptions>();
+    copy->with_handle_ = with_handle_;
     for (const auto& option : options_) {
+        if (!wanted(option.id)) continue;
         auto value = option.value;
         curl_blob blob{const_cast<char*>(option.bytes.data()), option.bytes.size(), CURL_BLOB_COPY};
         if (std::holds_alternative<curl_blob*>(value)) value = &blob;
@@ -218,11 +232,14 @@ bool RawOptions::is_set(CURLoption id) const noexcept {
     return std::any_of(options_.begin(), options_.end(), [id](const Option& o) { return o.id == id; });
 }
 
+bool RawOptions::concerns_connection(CURLoption id) noexcept {
+    const bool names_origin = id == CURLOPT_URL || id == CURLOPT_CURLU;
+    return !names_origin && effect_of(id) != OptionEffect::harmless;
+}
+
 bool RawOptions::makes_connection_private() const noexcept {
-    return std::any_of(options_.begin(), options_.end(), [](const Option& o) {
-        const bool names_origin = o.id == CURLOPT_URL || o.id == CURLOPT_CURLU;
-        return !names_origin && effect_of(o.id) != OptionEffect::harmless;
-    });
+    return with_handle_ || std::any_of(options_.begin(), options_.end(),
+                                       [](const Option& o) { return concerns_connection(o.id); });
 }
 
 bool RawOptions::keeps_cookies() const noexcept {

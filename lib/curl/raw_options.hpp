@@ -5,9 +5,11 @@
 #include "ringlet/raw.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ringlet::detail {
@@ -24,13 +26,20 @@ class RawOptions {
     void set(CURLoption option, RawValue value);
     /// Throws as check_option().
     void apply(CURL* easy, Use use) const;
-    bool empty() const noexcept { return options_.empty(); }
+    /// Runs last, on each handle that the options are put on.
+    void set_with_handle(std::function<void(CURL*)> fn) { with_handle_ = std::move(fn); }
+    bool has_with_handle() const noexcept { return static_cast<bool>(with_handle_); }
+    bool empty() const noexcept { return options_.empty() && !with_handle_; }
+    /// A copy without what identifies the user to an origin: for another one.
+    std::shared_ptr<RawOptions> without_credentials() const;
     std::shared_ptr<RawOptions> clone() const;
     /// CURLOPT_URL's value; "" when not set.
     std::string url() const;
     bool is_set(CURLoption option) const noexcept;
     /// A connection made with these options must serve nobody else.
     bool makes_connection_private() const noexcept;
+    /// Setting it changes what a connection is, not just a request.
+    static bool concerns_connection(CURLoption option) noexcept;
     /// A cookie engine was asked for.
     bool keeps_cookies() const noexcept;
 
@@ -42,8 +51,10 @@ class RawOptions {
         SlistPtr list;      // owned copy of a curl_slist*
         std::string bytes;  // owned copy of a blob
     };
+    std::shared_ptr<RawOptions> copy_if(bool (*wanted)(CURLoption)) const;
     static void copy_pointed(Option& option);
     static void apply_one(CURL* easy, const Option& option);
+    std::function<void(CURL*)> with_handle_;
     std::list<Option> options_;  // in the order set; a list, since libcurl is given addresses inside
 };
 

@@ -22,6 +22,7 @@ void CookieJar::store(CURL* easy) {
     std::vector<std::string> lines;
     for (const auto* item = list.get(); item != nullptr; item = item->next) lines.emplace_back(item->data);
     lines_ = std::move(lines);
+    curl().easy_setopt(easy, CURLOPT_COOKIELIST, "FLUSH");  // into CURLOPT_COOKIEJAR's file, if one was named
     curl().easy_setopt(easy, CURLOPT_COOKIELIST, "ALL");
 }
 

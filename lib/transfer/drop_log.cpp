@@ -14,8 +14,9 @@ constexpr std::string_view first_line =
 }  // namespace
 
 DropLog& DropLog::instance() {
-    static DropLog log;
-    return log;
+    // Never destroyed: a response of static storage may be dropped when everything else of its kind is gone.
+    static auto* const log = new DropLog;
+    return *log;
 }
 
 bool DropLog::admit(std::string_view origin, std::uint64_t& held_back) {

@@ -1,6 +1,7 @@
 // Exchange: sending. Hops, attempts, and the loop that waits.
 #include "transfer/exchange.hpp"
 
+#include "curl/raw_options.hpp"
 #include "transfer/connect_only.hpp"
 #include "transfer/exchange_drive.hpp"
 #include "transfer/failure.hpp"
@@ -65,6 +66,7 @@ void Exchange::run(Call call) {
     try {
         upload_ = Upload(call_.body);
         empty_body_ = !upload_.present() && defines_content(method_);
+        body_dropped_ = false;
         finished_.store(false, std::memory_order_release);
         if (call_.options->retry) {
             run_attempts();
@@ -126,9 +128,8 @@ void Exchange::prepare_redirect(Redirection next) {
     if (next.to_get) {
         method_ = "GET";
         call_.method = method_;
-        upload_ = Upload{};
-        empty_body_ = false;
-    } else if (!upload_.rewind()) {
+        body_dropped_ = true;
+    } else if (!rewind_body()) {
         give_up(Errc::body_not_replayable, "the redirect wants the body again, and its source cannot rewind",
                 CloseReason::none);
     }
@@ -137,6 +138,7 @@ void Exchange::prepare_redirect(Redirection next) {
 void Exchange::run_attempts() {
     const auto policy = *call_.options->retry;
     const Call first = call_;
+    const std::string method = method_;
     const bool may = policy.any_method || idempotent();
     for (unsigned attempt = 1;; ++attempt) {
         const bool last = !may || attempt >= policy.attempts;
@@ -145,17 +147,17 @@ void Exchange::run_attempts() {
             run_hops();
             if (last || !wants_retry(policy, transfer_.head().status())) return;
             wait = retry_pause(policy, attempt, transfer_.head().field("Retry-After"));
-            if (!fits(wait)) return;
+            if (!fits(wait) || !upload_.rewind()) return;
             continue_later();
             drain_internally();
         } catch (const Error& error) {
             wait = retry_pause(policy, attempt, std::nullopt);
-            if (last || !wants_retry(policy, error) || !fits(wait)) throw;
+            if (last || !wants_retry(policy, error) || !fits(wait) || !upload_.rewind()) throw;
             continue_later();
             end_transfer(CloseReason::transfer_error);
         }
         pause(wait);
-        start_again(first);
+        start_again(first, method);
     }
 }
 
@@ -164,13 +166,17 @@ bool Exchange::fits(std::chrono::milliseconds wait) const noexcept {
     return deadline == Clock::time_point::max() || Clock::now() + wait < deadline;
 }
 
-void Exchange::start_again(const Call& first) {
+/// Of a body that is still wanted.
+bool Exchange::rewind_body() {
+    return body_dropped_ || upload_.rewind();
+}
+
+/// The upload has been rewound.
+void Exchange::start_again(const Call& first, const std::string& method) {
     call_ = first;
-    method_.assign(std::string(first.method));
+    method_ = method;
     call_.method = method_;
-    upload_ = Upload{};
-    upload_ = Upload(call_.body);
-    empty_body_ = !upload_.present() && defines_content(method_);
+    body_dropped_ = false;
     state_ = BodyState::unread;
     disposition_.reset();
 }
@@ -206,6 +212,7 @@ void Exchange::run_transfer() {
         limits.deadline = patience_.deadline();
         limits.continuation = continuation_.has_value();
         if (options.stop) limits.stop = *options.stop;
+        limits.fresh = options.wire.raw && options.wire.raw->is_set(CURLOPT_FRESH_CONNECT);
         lease = call_.cache->acquire(call_.key, limits);
     } catch (const Error& error) {
         ErrorDetails details;
@@ -222,9 +229,9 @@ void Exchange::run_transfer() {
     plan.method = method_;
     plan.url = call_.url.get();
     plan.options = call_.options.get();
-    plan.upload = &upload_;
+    plan.upload = body_dropped_ ? nullptr : &upload_;
     plan.cookies = call_.cookies.get();
-    plan.empty_body = empty_body_;
+    plan.empty_body = empty_body_ && !body_dropped_;
     const auto replay = options.replay.value_or(Replay::idempotent);
     plan.replay_allowed =
         replay == Replay::always ||
@@ -246,7 +253,7 @@ void Exchange::note_head() {
     protocol_ = lane.protocol();
     local_ = lane.local();
     remote_ = lane.remote();
-    if (transfer_.replayed()) reused_ = false;
+    if (transfer_.replaced_connection()) reused_ = false;
 }
 
 bool Exchange::bodiless() const noexcept {
@@ -343,7 +350,8 @@ void Exchange::end_transfer(CloseReason why) noexcept {
     disposition_ = Disposition{reason == CloseReason::none, reason, discarded_};
 }
 
-/// A session keeps its exchange for the next request: not what the last one sent, whose Source may hold anything.
+/// A session keeps its exchange for the next request: not what the last one sent, whose Source may hold
+/// anything.
 void Exchange::release_body() noexcept {
     upload_ = Upload{};
     call_.body.reset();

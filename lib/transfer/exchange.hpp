@@ -63,10 +63,13 @@ class Exchange {
     void run(Call call);
 
     // --- who holds it
-    void add_handle() noexcept { handles_.fetch_add(1, std::memory_order_relaxed); }
+    void add_handle() noexcept {
+        handles_.fetch_add(1, std::memory_order_relaxed);
+        free_.store(false, std::memory_order_relaxed);
+    }
     /// The last one drops the response (behaviour.md, section 3).
     void remove_handle() noexcept;
-    bool held() const noexcept { return handles_.load(std::memory_order_acquire) != 0; }
+    bool held() const noexcept { return !free_.load(std::memory_order_acquire); }
     /// Nothing of it is on a connection any more. May be asked from any thread.
     bool finished() const noexcept { return finished_.load(std::memory_order_acquire); }
     /// "GET http://host/path, 512 of 2048 bytes read".
@@ -106,7 +109,8 @@ class Exchange {
     bool leads_elsewhere() const;
     void prepare_redirect(Redirection next);
     void ask_for_http_1();
-    void start_again(const Call& first);
+    void start_again(const Call& first, const std::string& method);
+    bool rewind_body();
     bool fits(std::chrono::milliseconds wait) const noexcept;
     void pause(std::chrono::milliseconds d);
     void drain_internally() noexcept;
@@ -129,6 +133,7 @@ class Exchange {
     void require_unlocked() const;
     void require_unread();
     void require_alive() const;
+    void require_own_process();
     std::size_t read_some(std::span<std::byte> to);
     std::optional<std::uint64_t> known_left() const noexcept;
     void drop() noexcept;
@@ -148,6 +153,7 @@ class Exchange {
     std::string method_;
     Upload upload_;
     bool empty_body_ = false;
+    bool body_dropped_ = false;  // a redirect turned the request into a GET
     Transfer transfer_;
     Patience patience_;
     std::optional<Continuation> continuation_;        // inside run(), from the first redirect or retry on
@@ -167,6 +173,7 @@ class Exchange {
     std::chrono::microseconds queued_{};
     std::chrono::microseconds earlier_hops_{};
     std::atomic<int> handles_{0};
+    std::atomic<bool> free_{true};  // no handle, and what the last one had to end is ended
     std::atomic<bool> finished_{true};
 };
 

@@ -30,12 +30,15 @@ class Inside {
 }  // namespace
 
 void Exchange::remove_handle() noexcept {
-    if (handles_.load(std::memory_order_relaxed) == 1) {
-        drop();
-        release_body();
-        finished_.store(true, std::memory_order_release);
-    }
-    handles_.fetch_sub(1, std::memory_order_acq_rel);
+    if (handles_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    const bool inside = transfer_.inside();
+    drop();
+    if (inside) return;  // the call that is under way ends it
+    // What a request brought along (a source, a stop token, closures) is not kept for the session's next one.
+    upload_ = Upload{};
+    call_ = Call{};
+    finished_.store(true, std::memory_order_release);
+    free_.store(true, std::memory_order_release);
 }
 
 std::string Exchange::describe() const {
@@ -52,6 +55,10 @@ void Exchange::require_unlocked() const {
 }
 
 void Exchange::require_alive() const {
+    if (transfer_.inside()) {
+        throw Error(Errc::body_locked,
+                    "body locked: this is a callback of the very transfer it would wait for: " + describe());
+    }
     if (state_ == BodyState::abandoned)
         throw Error(Errc::cancelled, "the response was aborted: " + describe());
     if (body_error_) std::rethrow_exception(body_error_);
@@ -76,9 +83,22 @@ std::size_t Exchange::read(std::span<std::byte> to) {
     return read_some(to);
 }
 
+/// A forked child must not touch the connection: its parent reads from it.
+void Exchange::require_own_process() {
+    if (!transfer_.active() || !transfer_.lane().forked()) return;
+    end_transfer(CloseReason::forked);
+    state_ = BodyState::failed;
+    body_error_ = std::make_exception_ptr(
+        Error(Errc::connection_lost,
+              "the response belongs to the process that this one was forked from: " + describe()));
+    finished_.store(true, std::memory_order_release);
+    std::rethrow_exception(body_error_);
+}
+
 std::size_t Exchange::read_some(std::span<std::byte> to) {
     require_alive();
     if (to.empty() || state_ == BodyState::complete || !transfer_.active()) return 0;
+    require_own_process();
     const Inside inside(patience_);
     auto* const out = reinterpret_cast<char*>(to.data());
     std::size_t got = transfer_.buffer().take(out, to.size());
@@ -147,6 +167,7 @@ void Exchange::fail_body() {
 void Exchange::read_all(Sink sink) {
     require_unread();
     if (state_ == BodyState::complete || !transfer_.active()) return;
+    require_own_process();
     const Inside inside(patience_);
     state_ = BodyState::partially_read;
     auto& buffer = transfer_.buffer();
@@ -165,7 +186,7 @@ void Exchange::read_all(Sink sink) {
         transfer_.pour_into({});
     }
     read_total_ = transfer_.body_bytes();
-    if (transfer_.result() != CURLE_OK) fail_body();
+    if (transfer_.result() != CURLE_OK || transfer_.exception()) fail_body();
     settle();
 }
 
@@ -178,7 +199,9 @@ std::optional<std::uint64_t> Exchange::known_left() const noexcept {
 Disposition Exchange::consume(DrainLimits limits) {
     require_unlocked();
     if (body_error_) std::rethrow_exception(body_error_);
+    if (transfer_.inside()) require_alive();
     if (!transfer_.active()) return disposition_.value_or(Disposition{});
+    require_own_process();
     const Inside inside(patience_);
     const auto before = transfer_.body_bytes() - transfer_.buffer().size();
     const auto until =
@@ -246,6 +269,7 @@ Upgraded Exchange::upgrade() {
 
 void Exchange::abort() noexcept {
     if (!transfer_.active()) return;
+    if (transfer_.inside()) return transfer_.give_up();
     close_unread(false);
     finished_.store(true, std::memory_order_release);
 }
@@ -254,12 +278,17 @@ void Exchange::abort() noexcept {
 void Exchange::drop() noexcept {
     if (!transfer_.active()) return;
     if (transfer_.forked()) return end_transfer(CloseReason::forked);
+    if (transfer_.inside()) return transfer_.give_up();
     const bool failed = transfer_.done() && transfer_.result() != CURLE_OK;
     if (failed || body_error_ || internal_) return end_transfer(CloseReason::transfer_error);
     if (transfer_.head().status() == 101) return end_transfer(CloseReason::upgraded);
     try {
         if (!transfer_.done() && transfer_.buffer().empty()) transfer_.step();  // the end may be here already
         if (body_over() && transfer_.result() == CURLE_OK) return end_transfer(CloseReason::none);
+        // HTTP/2 may say the end in a frame that is still to come: nothing of the body is lost.
+        const bool all_taken = known_left() == std::uint64_t{0} && transfer_.buffer().empty();
+        if (all_taken && !transfer_.done() && transfer_.reset_keeps_connection(0))
+            return end_transfer(CloseReason::none);
         if (transfer_.done() && transfer_.result() != CURLE_OK)
             return end_transfer(CloseReason::transfer_error);
         if (drain_dropped()) return;

@@ -1,5 +1,6 @@
 #include "transfer/failure.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -25,7 +26,8 @@ Errc code_of(Transfer& transfer) {
         case Failure::bad_field:
         case Failure::bad_length:
             return Errc::protocol;
-        case Failure::client_abort:
+        case Failure::given_up:
+            return Errc::cancelled;
         case Failure::none:
             break;
     }
@@ -37,6 +39,17 @@ Errc code_of(Transfer& transfer) {
     // libcurl's word for an answer without a status line: HTTP/0.9.
     if (result == CURLE_UNSUPPORTED_PROTOCOL && transfer.sends() != 0) return Errc::protocol;
     return errc_of(result, head.complete());
+}
+
+/// libcurl repeats a proxy's URL as it was given.
+std::string without_user_info(std::string text) {
+    for (auto from = text.find("://"); from != std::string::npos; from = text.find("://", from)) {
+        from += 3;
+        const auto end = std::min(text.find_first_of(" '\"", from), text.size());
+        const auto at = text.substr(0, end).rfind('@');
+        if (at != std::string::npos && at >= from) text.erase(from, at + 1 - from);
+    }
+    return text;
 }
 
 std::string_view words_for(const Transfer& transfer) {
@@ -58,7 +71,8 @@ std::string_view words_for(const Transfer& transfer) {
             return "the answer's Content-Length is no number, or there are several that differ";
         case Failure::forked:
             return "the process has forked: the connection is the parent's";
-        case Failure::client_abort:
+        case Failure::given_up:
+            return "the response was aborted or dropped inside a callback of its own transfer";
         case Failure::none:
             break;
     }
@@ -164,7 +178,7 @@ Error transfer_error(Transfer& transfer, std::string_view method, const Url& url
     std::string why(words_for(transfer));
     if (why.empty()) {
         why = curl().easy_strerror(transfer.result());
-        const std::string own = transfer.lane().error_text();
+        const std::string own = without_user_info(transfer.lane().error_text());
         if (!own.empty() && own != why) why += ": " + own;
         if (!details.remote_address.empty()) why += " [" + details.remote_address + "]";
     }

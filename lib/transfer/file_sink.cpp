@@ -81,7 +81,10 @@ void FileSink::flush() {
     while (done < pending_.size()) {
         const auto n = ::write(fd_, pending_.data() + done, pending_.size() - done);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) fail("cannot be written");
+        if (n < 0) {
+            pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(done));
+            fail("cannot be written");
+        }
         done += static_cast<std::size_t>(n);
     }
     pending_.clear();

@@ -11,6 +11,9 @@ namespace {
 // All header bytes of one answer, interim answers included.
 constexpr std::size_t size_limit = 300 * 1024;
 
+// Interim answers (1xx) before the final one.
+constexpr unsigned interim_limit = 100;
+
 std::string_view without_line_end(std::string_view line) noexcept {
     while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
     return line;
@@ -69,6 +72,7 @@ void Head::clear() noexcept {
     text_.clear();
     trailers_text_.clear();
     total_ = 0;
+    interims_ = 0;
     status_ = 0;
     protocol_ = Protocol::unknown;
     complete_ = ended_ = chunked_ = encoded_ = close_ = keep_alive_ = false;
@@ -81,8 +85,10 @@ void Head::clear() noexcept {
 
 void Head::start_block(std::string_view status_line) {
     const auto total = total_;
+    const auto interims = interims_;
     clear();
     total_ = total;
+    interims_ = interims;
     text_.append(status_line);
     protocol_ = protocol_of(status_line);
     const auto line = without_line_end(status_line);
@@ -99,7 +105,9 @@ Head::Line Head::add(std::string_view line) {
         return Line::more;
     }
     if (without_line_end(line).empty()) {
-        if (status_ >= 100 && status_ < 200 && status_ != 101) return Line::interim_end;
+        if (status_ >= 100 && status_ < 200 && status_ != 101) {
+            return ++interims_ > interim_limit ? Line::too_large : Line::interim_end;
+        }
         ended_ = true;
         return Line::end;
     }

@@ -70,6 +70,7 @@ class Head {
 
     std::string text_;  // lines of the current block
     std::string trailers_text_;
+    unsigned interims_ = 0;
     std::size_t total_ = 0;  // bytes of all blocks
     int status_ = 0;
     Protocol protocol_ = Protocol::unknown;

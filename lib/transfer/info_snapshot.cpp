@@ -39,7 +39,11 @@ void InfoSnapshot::clear() noexcept {
 
 void InfoSnapshot::take(CURL* easy) {
     clear();
+    char* pointer = nullptr;  // CURLINFO_PRIVATE is numbered among the strings, and is none
+    if (curl().easy_getinfo(easy, CURLINFO_PRIVATE, &pointer) == CURLE_OK)
+        values_.emplace(CURLINFO_PRIVATE, pointer);
     for (int n = first_info; n <= last_info; ++n) {
+        if (CURLINFO_STRING + n == CURLINFO_PRIVATE) continue;
         const char* text = nullptr;
         if (curl().easy_getinfo(easy, static_cast<CURLINFO>(CURLINFO_STRING + n), &text) == CURLE_OK &&
             text != nullptr) {

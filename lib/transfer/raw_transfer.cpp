@@ -70,7 +70,6 @@ void RawLane::configure() {
     // libcurl's own default: what the server sends is passed on as it is.
     if (!wire.accept_encoding) wire.accept_encoding = std::optional<std::string>(std::nullopt);
     const auto raw = std::exchange(wire.raw, nullptr);
-    const auto with_handle = std::exchange(wire.with_handle, nullptr);
     apply_options(lane.easy(), wire);
     if (call_.cookies != nullptr) {
         lane.taint();
@@ -80,7 +79,6 @@ void RawLane::configure() {
     lane.taint();  // whatever those options bring along ends with this transfer
     lane.holdings().options = raw;
     if (raw) raw->apply(lane.easy(), RawOptions::Use::whole);
-    if (with_handle && *with_handle) (*with_handle)(lane.easy());
 }
 
 void RawLane::add() {
@@ -194,7 +192,8 @@ void run_raw_transfer(const RawCall& call, InfoSnapshot& info) {
     if (thrown) std::rethrow_exception(std::exchange(thrown, nullptr));
     if (result == CURLE_OK) return;
     details.phase = Phase::none;
-    const auto code = stopped || shut_down ? Errc::cancelled : errc_of(result, true);
+    const bool by_callback = result == CURLE_ABORTED_BY_CALLBACK || result == CURLE_WRITE_ERROR;
+    const auto code = stopped || shut_down || by_callback ? Errc::cancelled : errc_of(result, true);
     throw request_error(code, "perform", call.url, curl().easy_strerror(result), std::move(details));
 }
 

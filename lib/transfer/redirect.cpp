@@ -1,5 +1,7 @@
 #include "transfer/redirect.hpp"
 
+#include "curl/raw_options.hpp"
+
 #include <utility>
 
 namespace ringlet::detail {
@@ -51,6 +53,10 @@ Redirection redirect(std::string_view method, const Url& from, const std::shared
         if (changed->wire.credentials || changed->wire.bearer) {
             changed->wire.credentials.reset();
             changed->wire.bearer.reset();
+            changed->touch_wire();
+        }
+        if (changed->wire.raw) {
+            changed->wire.raw = changed->wire.raw->without_credentials();
             changed->touch_wire();
         }
     }

@@ -20,7 +20,8 @@ SocketEar::Counts SocketEar::counts_of(int fd) noexcept {
     socklen_t size = sizeof info;
     if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};  // a unix socket
     if (size < offsetof(tcp_info, tcpi_bytes_sent) + sizeof info.tcpi_bytes_sent) return {};
-    return {true, info.tcpi_data_segs_in, info.tcpi_bytes_received, info.tcpi_bytes_sent};
+    return {true, info.tcpi_data_segs_in, info.tcpi_bytes_received,
+            info.tcpi_bytes_sent + info.tcpi_notsent_bytes};
 }
 
 void SocketEar::start(int fd, bool tls) noexcept {

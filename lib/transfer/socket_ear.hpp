@@ -12,6 +12,12 @@ class SocketEar {
   public:
     /// Starts to listen on a connection that is about to carry a request. -1: no connection.
     void start(int fd, bool tls) noexcept;
+    /// The request goes out on another connection now.
+    void stop() noexcept {
+        fd_ = -1;
+        before_ = {};
+        answered_ = nothing_sent_ = false;
+    }
     /// libcurl is about to close a descriptor: remembers what the kernel knows, if it is this one.
     void closing(int fd) noexcept;
     /// The peer has sent more than a TLS end-of-connection alert.
@@ -22,8 +28,8 @@ class SocketEar {
   private:
     struct Counts {
         bool known = false;
-        std::uint32_t segments = 0;  // that held data
-        std::uint64_t received = 0, sent = 0;
+        std::uint32_t segments = 0;            // that held data
+        std::uint64_t received = 0, sent = 0;  // sent: or queued to be
     };
     static Counts counts_of(int fd) noexcept;
 

@@ -27,6 +27,20 @@ bool has_peer(int fd) noexcept {
     return fd >= 0 && ::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
 }
 
+/// Marks that libcurl's frames are on the stack: what a callback's own callback asks for must wait, and what
+/// waits for a callback to return must refuse.
+class Inside {
+  public:
+    explicit Inside(bool& flag) noexcept : flag_(flag) { flag_ = true; }
+    ~Inside() { flag_ = false; }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+  private:
+    bool& flag_;
+    CallbackScope scope_;
+};
+
 }  // namespace
 
 Transfer::~Transfer() {
@@ -45,7 +59,7 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
     listening_ = surplus_ = false;
     sends_ = replays_ = replays_reported_ = 0;
     added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = dialled_ = connect_pending_ =
-        established_ = upload_ended_ = false;
+        established_ = upload_ended_ = replaced_ = false;
     aim_ = nullptr;
     sink_ = {};
     progress_at_ = {};
@@ -73,11 +87,10 @@ void Transfer::step() {
         return;
     }
     int running = 0;
-    CURLMcode code{};
-    {
-        const CallbackScope scope;  // all of the user's functions that libcurl calls
-        code = curl().multi_perform(lease_->multi(), &running);
-    }
+    const auto code = [&] {
+        const Inside inside(inside_);
+        return curl().multi_perform(lease_->multi(), &running);
+    }();
     if (code != CURLM_OK && !done_) {
         done_ = true;
         result_ = code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_RECV_ERROR;
@@ -134,6 +147,7 @@ void Transfer::report_connections() noexcept {
     connect_pending_ = false;
     if (reached_cache_) {
         lease_.cache()->reconnected(lease_, CloseReason::peer_closed);
+        replaced_ = true;
     } else {
         lease_.cache()->connected(lease_);
     }
@@ -197,8 +211,15 @@ void Transfer::resume_if_paused() {
     // What libcurl held back comes within the call, and must be taken whole: pausing again copies all of it
     // each time.
     resuming_ = true;
-    curl().easy_pause(lease_->easy(), CURLPAUSE_CONT);
+    const auto code = [&] {
+        const Inside inside(inside_);
+        return curl().easy_pause(lease_->easy(), CURLPAUSE_CONT);
+    }();
     resuming_ = false;
+    if (code != CURLE_OK && !done_) {
+        done_ = true;
+        result_ = code;
+    }
 }
 
 std::size_t Transfer::fail(Failure failure) noexcept {
@@ -224,10 +245,7 @@ std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
                 listen_for_surplus();
                 if (head_.length_invalid()) failure_ = Failure::bad_length;
                 // With credentials libcurl may answer a 401 by itself: the body or the end decides.
-                const bool undecided = (head_.status() == 401 && plan_.options->wire.credentials &&
-                                        plan_.options->wire.credentials->digest) ||
-                                       head_.status() == 407 || head_.status() == 417;
-                if (!undecided) head_.set_complete();
+                if (!undecided()) head_.set_complete();
                 break;
             }
             case Head::Line::interim_end:
@@ -238,6 +256,25 @@ std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
     } catch (...) {
         exception_ = std::current_exception();
         return 0;
+    }
+}
+
+/// Whether libcurl may answer by itself, with credentials, without Expect, or in HTTP/2: the body or the end
+/// of the transfer decides.
+bool Transfer::undecided() const {
+    const auto& wire = plan_.options->wire;
+    switch (head_.status()) {
+        case 101: {
+            const auto upgrade = head_.field("Upgrade");
+            return wire.http_version == HttpVersion::http_2 && upgrade && list_contains(*upgrade, "h2c");
+        }
+        case 401:
+            return wire.raw != nullptr || (wire.credentials && wire.credentials->digest);
+        case 407:
+        case 417:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -262,6 +299,7 @@ void Transfer::listen_for_surplus() noexcept {
     const bool empty =
         plan_.method == "HEAD" || head_.bodiless_status() || head_.content_length() == std::uint64_t{0};
     if (head_.protocol() == Protocol::http_2 || head_.status() == 101 || !(empty || head_.chunked())) return;
+    if (plan_.options->wire.raw) return;  // the trace may be the caller's own
     listening_ = true;
     lease_->listen(true);
 }
@@ -273,7 +311,7 @@ void Transfer::on_text(std::string_view text) noexcept {
 std::size_t Transfer::on_body(const char* data, std::size_t size) noexcept {
     try {
         head_.set_complete();
-        if (failure_ != Failure::none) return 0;
+        if (failure_ != Failure::none || exception_) return 0;
         if (discard_) {
             body_bytes_ += size;
             return size;
@@ -310,6 +348,7 @@ std::size_t Transfer::deliver(const char* data, std::size_t size) {
 }
 
 std::size_t Transfer::on_read(char* buffer, std::size_t size) noexcept {
+    if (failure_ == Failure::given_up) return CURL_READFUNC_ABORT;
     if (plan_.upgrade) return upload_ended_ ? 0 : CURL_READFUNC_PAUSE;
     return plan_.upload != nullptr ? plan_.upload->read(buffer, size) : 0;
 }
@@ -348,7 +387,10 @@ int Transfer::on_send(const char*, int, const char*, int) noexcept {
         return CURL_PREREQFUNC_ABORT;
     }
     if (sends_ != 0 && !answered_) ++replays_;
-    if (connecting_ && !lease_->on_offered()) connect_pending_ = true;
+    if (connecting_) {
+        if (!lease_->on_offered()) connect_pending_ = true;
+        ear_.stop();  // what it heard concerned the connection before
+    }
     upload_ended_ = false;
     connecting_ = false;
     answered_ = false;
@@ -363,6 +405,7 @@ void Transfer::on_close_socket(int fd) noexcept {
 
 int Transfer::on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
                           curl_off_t ulnow) noexcept {
+    if (failure_ == Failure::given_up) return 1;
     if (!plan_.options->progress) return 0;
     constexpr auto interval = std::chrono::milliseconds(50);
     const auto now = Clock::now();

@@ -49,7 +49,7 @@ enum class Failure : std::uint8_t {
     bad_field,
     bad_length,
     head_cut,
-    client_abort,
+    given_up,
     forked,  // this is a child, and the connection its parent's
 };
 
@@ -84,6 +84,11 @@ class Transfer final : public LaneClient {
     bool spin(std::chrono::nanoseconds d);
     /// Ends wait() from another thread. Only while the transfer runs.
     void wake() noexcept;
+
+    /// libcurl is running: a callback of the user's, called by it, asks.
+    bool inside() const noexcept { return inside_; }
+    /// From inside: the transfer ends as soon as libcurl lets it.
+    void give_up() noexcept { failure_ = Failure::given_up; }
 
     bool active() const noexcept { return static_cast<bool>(lease_); }
     /// This process is a forked child of the one that started it: the connection must not be touched.
@@ -124,7 +129,8 @@ class Transfer final : public LaneClient {
     Timings timings() const noexcept;
     Progress progress() const noexcept;
     unsigned sends() const noexcept { return sends_; }
-    bool replayed() const noexcept { return replays_ != 0; }
+    /// The lane's connection was replaced by a new one on the way.
+    bool replaced_connection() const noexcept { return replaced_; }
     Lane& lane() noexcept { return *lease_; }
     const Lease& lease() const noexcept { return lease_; }
 
@@ -160,6 +166,7 @@ class Transfer final : public LaneClient {
     void unset_request() noexcept;
     void end_upload_if_refused() noexcept;
     void leave_lane(bool close) noexcept;
+    bool undecided() const;
     void check_protocol();
     void listen_for_surplus() noexcept;
     void report_connections() noexcept;
@@ -167,6 +174,7 @@ class Transfer final : public LaneClient {
     void collect_result();
     CloseReason verdict() const noexcept;
     CloseReason abandon() noexcept;
+    void store_cookies() noexcept;
     std::size_t deliver(const char* data, std::size_t size);
     std::size_t fail(Failure failure) noexcept;
 
@@ -186,8 +194,10 @@ class Transfer final : public LaneClient {
     CURLcode result_ = CURLE_OK;
     Failure failure_ = Failure::none;
     unsigned sends_ = 0, replays_ = 0, replays_reported_ = 0;
+    bool inside_ = false;  // of libcurl
+    bool replaced_ = false;
     bool added_ = false, done_ = false;
-    bool may_connect_ = true;  // see set_prior_knowledge()
+    bool may_connect_ = true;    // see set_prior_knowledge()
     bool upload_ended_ = false;  // of an upgrade that was refused
     bool discard_ = false, paused_ = false, resuming_ = false;
     bool listening_ = false;    // for what libcurl says of bytes after the message

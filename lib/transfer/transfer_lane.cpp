@@ -17,7 +17,7 @@ SlistPtr header_list(const Headers& headers) {
     for (const auto& field : headers) {
         line.assign(field.name);
         // libcurl takes "Name:" as "do not send", and "Name;" as a field without a value.
-        if (field.value.empty()) {
+        if (trimmed(field.value).empty()) {
             line += ';';
         } else {
             line.append(": ").append(field.value);
@@ -34,7 +34,7 @@ void Transfer::configure() {
     if (lane.configured() != plan_.options->wire_id) {
         if (lane.configured() != 0) lane.reset_easy();
         const auto& wire = plan_.options->wire;
-        if (wire.raw || wire.with_handle) {
+        if (wire.raw) {
             lane.taint();  // ringlet cannot know all that they bring along
             lane.holdings().options = wire.raw;
         }
@@ -179,7 +179,7 @@ CloseReason Transfer::verdict() const noexcept {
     const bool body_possible = plan_.method != "HEAD" && !head_.bodiless_status();
     const bool framed = head_.chunked() || head_.content_length();
     // Both at once is what request smuggling is made of (RFC 9112 section 6.3): read as chunked, then closed.
-    const bool doubtful = head_.chunked() && head_.length_seen();
+    const bool doubtful = head_.chunked() && (head_.length_seen() || head_.protocol() == Protocol::http_1_0);
     if (body_possible && (!framed || doubtful)) return CloseReason::connection_close;
     return CloseReason::none;
 }
@@ -234,6 +234,15 @@ CloseReason Transfer::abandon() noexcept {
     return cache->release(std::move(lease_), {.close = CloseReason::forked});
 }
 
+void Transfer::store_cookies() noexcept {
+    if (plan_.cookies == nullptr || !added_) return;
+    try {
+        plan_.cookies->store(lease_->easy());
+    } catch (...) {
+        // Out of memory: the jar stays as it was.
+    }
+}
+
 CloseReason Transfer::end(CloseReason why) noexcept {
     if (!active()) return CloseReason::none;
     const auto keep_stream_reset =
@@ -241,7 +250,7 @@ CloseReason Transfer::end(CloseReason why) noexcept {
     if (forked()) return abandon();
     auto reason = why;
     if (why == CloseReason::none && !keep_stream_reset) reason = verdict();
-    if (plan_.cookies != nullptr && added_) plan_.cookies->store(lease_->easy());
+    store_cookies();
     if (added_) leave_lane(reason != CloseReason::none);
     lease_->set_client(nullptr);
     if (reason == CloseReason::none && lease_->socket() < 0) reason = CloseReason::connection_close;

@@ -30,28 +30,25 @@ class FileSource final : public Source {
             throw Error(Errc::upload, "body file " + path.string() + ": a directory");
         if (regular) size_ = std::filesystem::file_size(path);
     }
-    ~FileSource() override {
-        if (file_ != nullptr) std::fclose(file_);
-    }
-    FileSource(const FileSource&) = delete;
-    FileSource& operator=(const FileSource&) = delete;
-
     std::size_t read(std::span<std::byte> buffer) override {
-        const auto n = std::fread(buffer.data(), 1, buffer.size(), file_);
-        if (n == 0 && std::ferror(file_) != 0)
+        const auto n = std::fread(buffer.data(), 1, buffer.size(), file_.get());
+        if (n == 0 && std::ferror(file_.get()) != 0)
             throw Error(Errc::upload, "body file " + path_.string() + ": cannot be read");
         return n;
     }
     std::optional<std::uint64_t> size() const override { return size_; }
     bool rewind() override {
         if (!size_) return false;  // a pipe or a device
-        std::clearerr(file_);
-        return std::fseek(file_, 0, SEEK_SET) == 0;
+        std::clearerr(file_.get());
+        return std::fseek(file_.get(), 0, SEEK_SET) == 0;
     }
 
   private:
     std::filesystem::path path_;
-    std::FILE* file_;
+    struct Closer {
+        void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+    };
+    std::unique_ptr<std::FILE, Closer> file_;
     std::optional<std::uint64_t> size_;
 };
 
@@ -87,6 +84,7 @@ Upload::Upload(std::shared_ptr<BodyData> body) : body_(std::move(body)) {
         }
     }
     if (source_) size_ = source_->size();
+    finished_ = size_ == std::uint64_t{0};  // libcurl asks for nothing
 }
 
 std::optional<std::string_view> Upload::memory() const noexcept {
@@ -128,7 +126,7 @@ std::size_t Upload::read(char* buffer, std::size_t size) noexcept {
 
 bool Upload::rewind() noexcept {
     if (!source_ || taken_ == 0) {
-        finished_ = false;
+        finished_ = source_ && size_ == std::uint64_t{0};
         return !rewind_failed_;
     }
     try {

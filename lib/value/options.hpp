@@ -60,8 +60,8 @@ struct WireOptions {
     std::optional<std::string> isolation;
     // What setopt() and with_handle() said; never changed once a request has it.
     std::shared_ptr<const RawOptions> raw;
-    std::shared_ptr<const std::function<void(CURL*)>> with_handle;
-    std::uint64_t private_to = 0;  // of one session alone: its number; 0: shared
+    std::uint64_t private_to =
+        0;  // a number of these very options, where they make a connection private; 0: shared
 };
 
 struct Options {

@@ -12,7 +12,7 @@ namespace {
 
 Error bad_url(std::string_view text, std::string_view why, Errc code = Errc::invalid_argument) {
     ErrorDetails details;
-    details.url = redacted(text);
+    details.url = redacted_unparsed(text);
     return Error(code, "URL \"" + details.url + "\": " + std::string(why), details);
 }
 
@@ -144,6 +144,14 @@ std::string redacted(std::string_view url) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
     }
     return out;
+}
+
+std::string redacted_unparsed(std::string_view text) {
+    const auto scheme = text.find("://");
+    const auto from = scheme == std::string_view::npos ? 0 : scheme + 3;
+    const auto at = text.rfind('@');
+    if (at == std::string_view::npos || at < from) return redacted(text);
+    return redacted(std::string(text.substr(0, from)).append(text.substr(at + 1)));
 }
 
 std::string normalise_origin(std::string_view text) {

@@ -40,5 +40,8 @@ class Url {
 
 /// For logs and errors: no user info, no query, no fragment. Works on text that is no URL as well.
 std::string redacted(std::string_view url);
+/// For text that could not be parsed: where its user info ends is anybody's guess, so all up to the last '@'
+/// goes.
+std::string redacted_unparsed(std::string_view text);
 
 }  // namespace ringlet::detail
