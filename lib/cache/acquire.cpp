@@ -36,6 +36,21 @@ Lease Cache::acquire(const LaneKey& key, const AcquireLimits& limits) {
     return lease;
 }
 
+std::optional<Lease> Cache::acquire_again(const LaneKey& key, LaneId slot, std::uint64_t connection_id) {
+    Turn turn;
+    {
+        const Lock lock(mutex_);
+        notice_fork();
+        if (closed() || index_of(slot) >= entries_.size()) return std::nullopt;
+        const Entry& entry = entries_[index_of(slot)];
+        if (entry.id != connection_id || entry.held == nullptr) return std::nullopt;
+        if (!policy_.acquire_again(slot, Clock::now())) return std::nullopt;
+        ++totals_.requests;
+        turn = lend_locked(slot);
+    }
+    return take_lease(turn, key);
+}
+
 /// The lane of a turn that has come, if it is alive; else the next one, at last a new one.
 Lease Cache::take_lease(Turn turn, const LaneKey& key) {
     while (turn.lane != nullptr) {

@@ -72,6 +72,9 @@ class Cache : public std::enable_shared_from_this<Cache> {
     /// Lends an idle lane that passed its check, or a new one; waits for a slot in turn. Throws Error:
     /// acquire_timeout, timeout, cancelled, cache_closed; phase acquire. The server is not contacted by it.
     Lease acquire(const LaneKey& key, const AcquireLimits& limits = {});
+    /// As acquire(), for one who has had a lane of that key before: the same, if it is idle still. Nothing:
+    /// ask for any.
+    std::optional<Lease> acquire_again(const LaneKey& key, LaneId slot, std::uint64_t connection_id);
     /// The lane's connection is established: connecting -> leased; counts and tells of `opened`. Once for
     /// each new lane (a lane whose connection is replaced inside libcurl says so again: closed with
     /// peer_closed, then opened).

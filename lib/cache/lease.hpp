@@ -34,6 +34,7 @@ class Lease {
     const std::shared_ptr<Cache>& cache() const noexcept { return cache_; }
     /// The lane has served a request before this one.
     bool reused() const noexcept { return reused_; }
+    LaneId slot() const noexcept { return slot_; }
     /// How long it took to get it, where its turn had to be waited for.
     std::chrono::nanoseconds waited() const noexcept { return waited_; }
 

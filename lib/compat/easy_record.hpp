@@ -70,6 +70,13 @@ class EasyRecord {
 
     /// Of a kept connection that served the last transfer; nothing: the handle knows itself.
     std::optional<Lane::VerifyResults> verified;
+    /// The lane of the last transfer, to be asked for again.
+    struct Last {
+        LaneKey key;
+        LaneId slot = no_id<LaneId>;
+        std::uint64_t connection_id = 0;
+    };
+    Last last;
     bool running = false;  // inside perform()
     bool boarded = false;  // ... on a lane, with its callbacks
 

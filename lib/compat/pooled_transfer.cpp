@@ -276,6 +276,10 @@ Lease lease_for(Cache& cache, EasyRecord& record, const LaneKey& key, Lease& par
     }
     AcquireLimits limits;
     limits.fresh = record.fresh_connect();
+    if (!limits.fresh && !record.last.key.empty() && record.last.key == key) {
+        if (auto same = cache.acquire_again(key, record.last.slot, record.last.connection_id))
+            return std::move(*same);
+    }
     if (record.timeout().count() > 0) limits.deadline = Clock::now() + record.timeout();
     return acquire_from(cache, key, limits);
 }
@@ -288,6 +292,11 @@ CURLcode failed(const EasyRecord& record, const std::exception& e, CURLcode code
 void end_loan(Lease&& lease, const Verdict& verdict) noexcept {
     const auto cache = lease.cache();
     cache->release(std::move(lease), verdict);
+}
+
+void remember(EasyRecord& record, const Lease& lease) noexcept {
+    if (record.last.connection_id == lease->id()) return;
+    record.last = {lease->key(), lease.slot(), lease->id()};
 }
 
 /// A handle lets go of the connection it used last when another transfer starts. With these codes perhaps
@@ -316,6 +325,7 @@ std::optional<CURLcode> try_pooled(CURL* easy, EasyRecord& record) noexcept {
             if (result && verdict.close == CloseReason::none && lanes_are_parked()) {
                 record.parked = std::move(lease);
             } else {
+                if (verdict.close == CloseReason::none) remember(record, lease);
                 end_loan(std::move(lease), verdict);
             }
         }

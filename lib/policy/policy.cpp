@@ -34,6 +34,12 @@ Answer Policy::acquire(const Want& want, Instant now) {
     return {.kind = soon ? Answer::Kind::evict_then_open : Answer::Kind::wait, .ticket = ticket};
 }
 
+bool Policy::acquire_again(LaneId lane, Instant now) noexcept {
+    if (lanes_[lane].state != ConnectionState::idle || idle_.until(lane) <= now) return false;
+    lease(lane);
+    return true;
+}
+
 void Policy::connected(LaneId lane, Instant now, double jitter) noexcept {
     Lane& l = lanes_[lane];
     if (l.state == ConnectionState::connecting) set_state(l, ConnectionState::leased);

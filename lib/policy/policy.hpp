@@ -78,6 +78,8 @@ class Policy {
     // --- requests
     /// May allocate.
     Answer acquire(const Want& want, Instant now);
+    /// That very lane, if it is idle and has not expired: leased. Then as `reuse`.
+    bool acquire_again(LaneId lane, Instant now) noexcept;
     /// A lane that is to be connected now is: its age counts from here. `jitter` in [0, 1) takes up to 10 %
     /// off its lifetime.
     void connected(LaneId lane, Instant now, double jitter) noexcept;
