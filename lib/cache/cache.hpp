@@ -128,8 +128,9 @@ class Cache : public std::enable_shared_from_this<Cache> {
     };
     struct Wait {
         std::optional<Turn> turn;  // nullopt: in vain
+        Errc end{};                // ... for this reason
         std::chrono::nanoseconds took{};
-        Crowd crowd;  // as it was then
+        Crowd crowd;  // as it was then; not filled for cache_closed
     };
     /// What the janitor polls.
     struct Watched {
@@ -161,6 +162,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // wait.cpp
     Turn wait_turn(Waiter& waiter, const LaneKey& key, const AcquireLimits& limits, bool soon);
     std::optional<Turn> turn_that_came(Waiter& waiter);
+    static Errc end_of(const Waiter& waiter, bool by_deadline) noexcept;
     Wait wait_until_turn(Waiter& waiter, const AcquireLimits& limits, Instant until);
     std::optional<Turn> taken_up_locked(Waiter& waiter) RINGLET_REQUIRES(mutex_);
     void sleep_locked(Waiter& waiter, Instant until, Lock& lock) RINGLET_REQUIRES(mutex_);

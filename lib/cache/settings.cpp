@@ -18,9 +18,8 @@ namespace {
 }
 
 std::string text_of(Limit limit) {
-    if (limit.is_unlimited()) return "unlimited";
-    return limit.valid() ? std::to_string(limit.value())
-                         : std::to_string(static_cast<std::int64_t>(limit.value()));
+    if (!limit.valid()) return std::to_string(static_cast<std::int64_t>(limit.value()));
+    return limit.is_unlimited() ? "unlimited" : std::to_string(limit.value());
 }
 
 std::string text_of(Duration d) {

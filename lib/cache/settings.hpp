@@ -21,7 +21,7 @@ namespace ringlet::detail {
 struct CacheSettings {
     Limit max_connections = unlimited;
     Limit max_connections_per_host = unlimited;
-    std::map<std::string, Limit> host_limits;  // by normalised origin
+    std::map<std::string, Limit> host_limits{};  // by normalised origin
     Limit max_idle = 128;
     Limit max_idle_per_host = unlimited;
     Duration idle_timeout = std::chrono::seconds(118);
@@ -37,14 +37,14 @@ struct CacheSettings {
         std::string address;
         friend bool operator==(const Resolve&, const Resolve&) = default;
     };
-    std::vector<Resolve> resolve;
+    std::vector<Resolve> resolve{};
     Limit drain_bytes = 0;
     Duration drain_time{};
     bool honour_keep_alive_hint = true;
     bool watch_idle = true;
     Duration busy_poll{};
-    std::shared_ptr<spdlog::logger> logger;
-    std::shared_ptr<Observer> observer;
+    std::shared_ptr<spdlog::logger> logger{};
+    std::shared_ptr<Observer> observer{};
 
     /// A copy, once everything has been found usable. Throws Error{invalid_argument} that names the setting
     /// and its value.

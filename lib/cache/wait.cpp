@@ -30,14 +30,21 @@ Cache::Turn Cache::wait_turn(Waiter& waiter, const LaneKey& key, const AcquireLi
         }
         return *wait.turn;
     }
-    if (waiter.state == Waiter::State::refused) fail_acquire(Errc::cache_closed, "the cache was shut down");
-    if (waiter.stopped) fail_acquire(Errc::cancelled, "stopped while it waited for a connection");
-    refuse(limits.deadline <= own_limit ? Errc::timeout : Errc::acquire_timeout, key, wait.took, wait.crowd);
+    if (wait.end == Errc::cache_closed) fail_acquire(wait.end, "the cache was shut down");
+    if (wait.end == Errc::cancelled) fail_acquire(wait.end, "stopped while it waited for a connection");
+    refuse(wait.end, key, wait.took, wait.crowd);
 }
 
 std::optional<Cache::Turn> Cache::turn_that_came(Waiter& waiter) {
     const Lock lock(mutex_);
     return taken_up_locked(waiter);
+}
+
+/// Why a wait was in vain.
+Errc Cache::end_of(const Waiter& waiter, bool by_deadline) noexcept {
+    if (waiter.state == Waiter::State::refused) return Errc::cache_closed;
+    if (waiter.stopped) return Errc::cancelled;
+    return by_deadline ? Errc::timeout : Errc::acquire_timeout;
 }
 
 /// One who gives up has left the order, and handed on what had been granted at the last moment.
@@ -51,10 +58,9 @@ Cache::Wait Cache::wait_until_turn(Waiter& waiter, const AcquireLimits& limits, 
         wait.took = now - waiter.since;
         if (!waiter.stopped && now < limits.deadline) wait.turn = taken_up_locked(waiter);
         if (!wait.turn) {
-            wait.crowd = crowd_locked(waiter.key);
-            const bool other_end =
-                waiter.stopped || waiter.state == Waiter::State::refused || limits.deadline <= now;
-            if (!other_end) ++totals_.acquire_timeouts;
+            wait.end = end_of(waiter, limits.deadline <= until);
+            if (wait.end == Errc::acquire_timeout) ++totals_.acquire_timeouts;
+            if (wait.end != Errc::cache_closed) wait.crowd = crowd_locked(waiter.key);
             leave_locked(waiter);
             doomed = take_doomed_locked();
         }

@@ -21,8 +21,8 @@ bool Cache::start_janitor_locked() noexcept {
     constexpr std::chrono::seconds before_another_attempt(1);
     const auto now = Clock::now();
     if (now < next_janitor_) return false;
-    next_janitor_ = now + before_another_attempt;
     janitor_ = Janitor::start(weak_from_this(), settings_.idle_timeout.value());
+    if (!janitor_) next_janitor_ = now + before_another_attempt;
     return janitor_ != nullptr;
 }
 

@@ -158,6 +158,9 @@ class Transfer final : public LaneClient {
                     curl_off_t ulnow) noexcept override;
 
   private:
+    // Above it a transfer pauses. One turn of libcurl may add what a single read inflates to.
+    static constexpr std::size_t soft_limit = 256 * 1024;
+
     void configure();
     void set_prior_knowledge();
     void set_method();

@@ -34,8 +34,12 @@ class Bench {
         for (unsigned i = 0; i < origins; ++i) policy.define_origin(OriginId{i});
     }
 
-    Answer acquire(unsigned key, bool fresh = false) { return ask({.key = KeyId{key}, .origin = origin(key), .fresh = fresh}); }
-    Answer acquire_now(unsigned key) { return ask({.key = KeyId{key}, .origin = origin(key), .may_wait = false}); }
+    Answer acquire(unsigned key, bool fresh = false) {
+        return ask({.key = KeyId{key}, .origin = origin(key), .fresh = fresh});
+    }
+    Answer acquire_now(unsigned key) {
+        return ask({.key = KeyId{key}, .origin = origin(key), .may_wait = false});
+    }
     Answer ask(const detail::Want& want) {
         const Answer answer = policy.acquire(want, now);
         collect();

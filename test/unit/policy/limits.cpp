@@ -76,7 +76,8 @@ TEST_CASE("at an origin's limit an idle lane with another key makes room, in tha
 TEST_CASE("who may not evict is refused where only an eviction would help", "[policy]") {
     Bench b({.total = 1});
     b.open_idle(1);
-    CHECK(b.ask({.key = KeyId{11}, .origin = OriginId{1}, .may_wait = false, .may_evict = false}).kind == Kind::refuse);
+    CHECK(b.ask({.key = KeyId{11}, .origin = OriginId{1}, .may_wait = false, .may_evict = false}).kind ==
+          Kind::refuse);
     CHECK(b.closings.empty());
 }
 
@@ -120,15 +121,22 @@ TEST_CASE("a waiter is served when a lane fails to connect", "[policy][C046]") {
         b.close(dial.lane, CloseReason::transfer_error);
         b.closed(dial.lane);
     }
-    SECTION("before it had a socket") { b.closed(dial.lane); }
+    SECTION("before it had a socket") {
+        b.closed(dial.lane);
+    }
     CHECK(b.next_grant()->ticket == waiter);
 }
 
-TEST_CASE("a waiter that wants another key, or a fresh lane, gets the place of the one that came back", "[policy]") {
+TEST_CASE("a waiter that wants another key, or a fresh lane, gets the place of the one that came back",
+          "[policy]") {
     Bench b({.per_origin = 1});
     const LaneId lane = b.open(1);
-    SECTION("another key") { b.acquire(2); }
-    SECTION("a fresh lane") { b.acquire(1, true); }
+    SECTION("another key") {
+        b.acquire(2);
+    }
+    SECTION("a fresh lane") {
+        b.acquire(1, true);
+    }
     const Ticket behind = b.acquire(1).ticket;
     CHECK(b.release(lane) == CloseReason::over_limit);
     b.closed(lane);

@@ -11,7 +11,8 @@ TEST_CASE("every invariant holds after each of many random steps", "[policy][pro
         PolicyLimits{}, PolicyLimits{.total = 1}, PolicyLimits{.total = 3}, PolicyLimits{.per_origin = 1},
         PolicyLimits{.total = 4, .per_origin = 2}, PolicyLimits{.total = 6, .per_origin = 3, .max_idle = 2},
         PolicyLimits{.total = 5, .max_idle_per_origin = 1, .idle_timeout = std::chrono::milliseconds(40)},
-        PolicyLimits{.total = 4, .per_origin = 3, .max_requests = 3, .idle_timeout = std::chrono::milliseconds(25)},
+        PolicyLimits{
+            .total = 4, .per_origin = 3, .max_requests = 3, .idle_timeout = std::chrono::milliseconds(25)},
         PolicyLimits{.total = 3, .max_idle = 0},
         PolicyLimits{.total = 8, .per_origin = 3, .max_lifetime = std::chrono::milliseconds(60)});
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {

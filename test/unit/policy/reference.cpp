@@ -16,16 +16,43 @@ Walk::Walk(const PolicyLimits& limits, std::uint64_t seed) : limits_(limits), po
 
 std::optional<std::string> Walk::step() {
     switch (draw(16)) {
-        case 0: case 1: case 2: case 3: acquire(); break;
-        case 4: case 5: connect(); break;
-        case 6: case 7: case 8: release(); break;
-        case 9: report_closed(); report_closed(); break;
-        case 10: cancel(); break;
-        case 11: hand_on(); break;
-        case 12: dead(); break;
-        case 13: pass_time(); break;
-        case 14: draw(4) == 0 ? evict() : report_closed(); break;
-        default: draw(2) == 0 ? fail_to_connect() : discard_idle(); break;
+        case 0:
+        case 1:
+        case 2:
+        case 3:
+            acquire();
+            break;
+        case 4:
+        case 5:
+            connect();
+            break;
+        case 6:
+        case 7:
+        case 8:
+            release();
+            break;
+        case 9:
+            report_closed();
+            report_closed();
+            break;
+        case 10:
+            cancel();
+            break;
+        case 11:
+            hand_on();
+            break;
+        case 12:
+            dead();
+            break;
+        case 13:
+            pass_time();
+            break;
+        case 14:
+            draw(4) == 0 ? evict() : report_closed();
+            break;
+        default:
+            draw(2) == 0 ? fail_to_connect() : discard_idle();
+            break;
     }
     collect();
     check();
@@ -56,7 +83,8 @@ std::optional<std::string> Walk::finish() {
 LaneId Walk::draw_held(Held state) {
     std::vector<LaneId> candidates;
     for (const auto& [lane, s] : held_) {
-        const bool granted = std::any_of(granted_.begin(), granted_.end(), [&](auto& g) { return g.lane == lane; });
+        const bool granted =
+            std::any_of(granted_.begin(), granted_.end(), [&](auto& g) { return g.lane == lane; });
         if (s == state && !granted) candidates.push_back(lane);
     }
     return candidates.empty() ? detail::no_id<LaneId> : candidates[draw(candidates.size())];
@@ -85,7 +113,8 @@ void Walk::took(const Answer& answer, unsigned key, bool fresh, const std::vecto
         require(!key_.contains(answer.lane), "a lane id is given twice");
         key_[answer.lane] = key;
         held_[answer.lane] = Held::connecting;
-        for (const auto& w : before) require(origin_of(w.key) != origin_of(key), "a newcomer overtook a waiter");
+        for (const auto& w : before)
+            require(origin_of(w.key) != origin_of(key), "a newcomer overtook a waiter");
     } else if (answer.kind != Kind::refuse) {
         waiting_.push_back({answer.ticket, key, fresh});
     }
@@ -177,9 +206,17 @@ void Walk::report_closed() {
 void Walk::evict() {
     const OriginId origin{static_cast<std::uint32_t>(draw(origins))};
     switch (draw(3)) {
-        case 0: policy_.close_idle(now_ - std::chrono::milliseconds(draw(20))); break;
-        case 1: policy_.close_idle(origin); policy_.outdate(origin); break;
-        default: policy_.close_idle(now_); policy_.outdate(); break;
+        case 0:
+            policy_.close_idle(now_ - std::chrono::milliseconds(draw(20)));
+            break;
+        case 1:
+            policy_.close_idle(origin);
+            policy_.outdate(origin);
+            break;
+        default:
+            policy_.close_idle(now_);
+            policy_.outdate();
+            break;
     }
 }
 
@@ -205,14 +242,17 @@ void Walk::collect() {
 }
 
 void Walk::check_grant(const Grant& grant) {
-    const auto who = std::find_if(waiting_.begin(), waiting_.end(), [&](auto& w) { return w.ticket == grant.ticket; });
+    const auto who =
+        std::find_if(waiting_.begin(), waiting_.end(), [&](auto& w) { return w.ticket == grant.ticket; });
     require(who != waiting_.end(), "a grant for nobody");
     if (who == waiting_.end()) return;
     for (auto w = waiting_.begin(); w != who; ++w) {
         require(origin_of(w->key) != origin_of(who->key), "a waiter was overtaken in its own origin");
         const OriginId other{origin_of(w->key)};
-        // An earlier one of another origin may be passed over for its own limit, or because its place is already coming.
-        require(grant.used || policy_.open(other) >= policy_.limit(other), "a waiter was overtaken by another origin's");
+        // An earlier one of another origin may be passed over for its own limit, or because its place is
+        // already coming.
+        require(grant.used || policy_.open(other) >= policy_.limit(other),
+                "a waiter was overtaken by another origin's");
     }
     require(!(grant.used && who->fresh), "a used lane for one who wants a fresh one");
     if (grant.used) require(key_[grant.lane] == who->key, "a lane of another key");
@@ -242,12 +282,14 @@ void Walk::check_counts() {
         const auto& idle = idle_[key_[LaneId{i}]];
         const bool is_idle = std::find(idle.begin(), idle.end(), LaneId{i}) != idle.end();
         const bool replaced = held != held_.end() && held->second == Held::replaced;
-        require((held != held_.end() && !replaced) + closing + is_idle == 1, "a lane is not in exactly one state");
+        require((held != held_.end() && !replaced) + closing + is_idle == 1,
+                "a lane is not in exactly one state");
         require((lane.state == ConnectionState::closing) == closing, "closing differs");
         require((lane.state == ConnectionState::idle) == is_idle, "idle differs");
     }
     using enum ConnectionState;
-    for (const auto state : {connecting, leased, idle, closing}) require(policy_.count(state) == states[state], "a count");
+    for (const auto state : {connecting, leased, idle, closing})
+        require(policy_.count(state) == states[state], "a count");
     require(policy_.open() == open, "open");
     require(open <= limits_.total, "the total limit");
     for (const auto& [origin, n] : by_origin) {
@@ -274,8 +316,8 @@ void Walk::check_idle_order() {
     }
 }
 
-// Gives each waiter in turn a place among those that are free or will be once all closings are reported. Whoever gets none
-// must not be kept out by an idle lane; and nobody may wait for what is free now.
+// Gives each waiter in turn a place among those that are free or will be once all closings are reported.
+// Whoever gets none must not be kept out by an idle lane; and nobody may wait for what is free now.
 void Walk::check_nobody_waits_in_vain() {
     std::map<unsigned, std::uint64_t> live;
     std::uint64_t total = 0;

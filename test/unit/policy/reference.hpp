@@ -61,12 +61,12 @@ class Walk {
     detail::Policy policy_;
     std::mt19937_64 random_;
     Instant now_{std::chrono::hours(1)};
-    std::map<LaneId, Held> held_;                // by a request
-    std::map<LaneId, unsigned> key_;             // of every lane there is
+    std::map<LaneId, Held> held_;                   // by a request
+    std::map<LaneId, unsigned> key_;                // of every lane there is
     std::map<unsigned, std::vector<LaneId>> idle_;  // by key, in the order they became idle
     std::vector<LaneId> closing_;
-    std::vector<Waiting> waiting_;               // in the order they came
-    std::vector<Grant> granted_;                 // not yet taken up
+    std::vector<Waiting> waiting_;  // in the order they came
+    std::vector<Grant> granted_;    // not yet taken up
     std::optional<std::string> broken_;
 };
 

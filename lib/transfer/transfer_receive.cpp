@@ -1,0 +1,135 @@
+// The half of Transfer that takes an answer: its head line by line, its body as it comes.
+#include "transfer/transfer.hpp"
+#include "value/text.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ringlet::detail {
+
+std::size_t Transfer::fail(Failure failure) noexcept {
+    failure_ = failure;
+    return 0;
+}
+
+std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
+    try {
+        answered_ = true;
+        const std::string_view line(data, size);
+        if (head_.complete()) {
+            if (!line.starts_with("HTTP/")) head_.add_trailer(line);
+            return size;
+        }
+        switch (head_.add(line)) {
+            case Head::Line::too_large:
+                return fail(Failure::head_too_large);
+            case Head::Line::malformed:
+                return fail(Failure::bad_field);
+            case Head::Line::end: {
+                check_protocol();
+                listen_for_surplus();
+                if (head_.length_invalid()) failure_ = Failure::bad_length;
+                // With credentials libcurl may answer a 401 by itself: the body or the end decides.
+                if (!undecided()) head_.set_complete();
+                break;
+            }
+            case Head::Line::interim_end:
+            case Head::Line::more:
+                break;
+        }
+        return failure_ == Failure::none ? size : 0;
+    } catch (...) {
+        exception_ = std::current_exception();
+        return 0;
+    }
+}
+
+/// Whether libcurl may answer by itself, with credentials, without Expect, or in HTTP/2: the body or the end
+/// of the transfer decides.
+bool Transfer::undecided() const {
+    const auto& wire = plan_.options->wire;
+    switch (head_.status()) {
+        case 101: {
+            const auto upgrade = head_.field("Upgrade");
+            return wire.http_version == HttpVersion::http_2 && upgrade && list_contains(*upgrade, "h2c");
+        }
+        case 401:
+            return wire.raw != nullptr || (wire.credentials && wire.credentials->digest);
+        case 407:
+        case 417:
+            return true;
+        default:
+            return false;
+    }
+}
+
+/// "HTTP/2" in a plain status line does not make it HTTP/2: such a connection would be kept by rules that do
+/// not fit.
+void Transfer::check_protocol() {
+    auto protocol = head_.protocol();
+    if (protocol == Protocol::http_2) {
+        long negotiated = 0;
+        curl().easy_getinfo(lease_->easy(), CURLINFO_HTTP_VERSION, &negotiated);
+        const auto wanted = plan_.options->wire.http_version.value_or(HttpVersion::automatic);
+        const bool possible = plan_.url->https() || wanted == HttpVersion::http_2 ||
+                              wanted == HttpVersion::http_2_prior_knowledge;
+        if (negotiated != CURL_HTTP_VERSION_2_0 || !possible) failure_ = Failure::not_http2;
+    }
+    lease_->set_protocol(protocol);
+}
+
+/// Bytes after a message without a body, or after a last chunk, libcurl throws away and keeps the connection
+/// (7.88: a note in its trace is all that tells). Bytes after a counted body close it.
+void Transfer::listen_for_surplus() noexcept {
+    const bool empty =
+        plan_.method == "HEAD" || head_.bodiless_status() || head_.content_length() == std::uint64_t{0};
+    if (head_.protocol() == Protocol::http_2 || head_.status() == 101 || !(empty || head_.chunked())) return;
+    if (plan_.options->wire.raw) return;  // the trace may be the caller's own
+    listening_ = true;
+    lease_->listen(true);
+}
+
+void Transfer::on_text(std::string_view text) noexcept {
+    surplus_ = surplus_ || text.starts_with("Excess found") || text.starts_with("Leftovers after chunking");
+}
+
+std::size_t Transfer::on_body(const char* data, std::size_t size) noexcept {
+    try {
+        head_.set_complete();
+        if (failure_ != Failure::none || exception_) return 0;
+        if (discard_) {
+            body_bytes_ += size;
+            return size;
+        }
+        if (!sink_ && buffer_.size() >= soft_limit && !resuming_) {
+            paused_ = true;
+            return CURL_WRITEFUNC_PAUSE;
+        }
+        return deliver(data, size);
+    } catch (...) {
+        exception_ = std::current_exception();
+        return 0;
+    }
+}
+
+std::size_t Transfer::deliver(const char* data, std::size_t size) {
+    const auto allowed = plan_.max_body - body_bytes_;
+    const bool too_large = size > allowed;
+    auto left = too_large ? static_cast<std::size_t>(allowed) : size;
+    body_bytes_ += left;
+    if (sink_) {
+        sink_.put(sink_.to, data, left);
+        return too_large ? fail(Failure::body_too_large) : size;
+    }
+    if (aim_ != nullptr && buffer_.empty()) {
+        const auto n = std::min(left, aim_size_ - aim_used_);
+        std::memcpy(aim_ + aim_used_, data, n);
+        aim_used_ += n;
+        data += n;
+        left -= n;
+    }
+    if (left != 0) buffer_.append(data, left);
+    return too_large ? fail(Failure::body_too_large) : size;
+}
+
+}  // namespace ringlet::detail

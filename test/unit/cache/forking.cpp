@@ -1,0 +1,121 @@
+// fork(): parent and child go on, each with connections of its own.
+#include "driver.hpp"
+#include "process_state.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <future>
+#include <thread>
+
+using namespace ringlet;
+using namespace ringlet::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Runs in a forked child: 0 if it returns true. The child leaves without running the parent's exit handlers.
+template <class Child>
+int in_child(Child child) {
+#if defined(__SANITIZE_THREAD__)
+    SKIP("ThreadSanitizer supports no new threads in the child of a program with threads");
+#endif
+    const pid_t pid = fork();
+    if (pid == 0) {
+        alarm(20);
+        bool ok = false;
+        try {
+            ok = child();
+        } catch (...) {
+            _exit(2);
+        }
+        _exit(ok ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+}  // namespace
+
+TEST_CASE("a child begins with an empty cache, its parent keeps its connections", "[cache][fork]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache();
+    request(cache, server);
+    REQUIRE(cache->stats().idle == 1);
+    const int result = in_child([&] {
+        const auto stats = cache->stats();
+        const bool empty = stats.open == 0 && stats.closed_by[CloseReason::forked] == 1 && stats.opened == 1;
+        return empty && request(cache, server) == CloseReason::none &&
+               request(cache, server) == CloseReason::none && cache->stats().idle == 1 &&
+               cache->stats().opened == 2;
+    });
+    CHECK(result == 0);
+    CHECK(server.accepts() == 2);
+    CHECK(request(cache, server) == CloseReason::none);  // on the connection it had
+    CHECK(server.accepts() == 2);
+    CHECK(server.errors().empty());
+}
+
+TEST_CASE("a lease that the child inherits ends without a word on the wire", "[cache][fork]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache({.max_connections = 1});
+    Lease lease = lend(cache, server);
+    const int result = in_child([&] {
+        const bool fresh = request(cache, server, within(5s)) == CloseReason::none;  // the slot is free here
+        const bool ended = cache->release(std::move(lease), {}) == CloseReason::forked;
+        return fresh && ended && cache->stats().leased == 0;
+    });
+    CHECK(result == 0);
+    send_get(lease, server.url());
+    CHECK(cache->release(std::move(lease), {}) == CloseReason::none);
+    CHECK(server.accepts() == 2);
+}
+
+TEST_CASE("threads that wait or watch in the parent do not exist in the child", "[cache][fork]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache({.max_connections = 2, .idle_timeout = 300ms});
+    Lease held = lend(cache, server);
+    request(cache, server);  // the janitor runs
+    Lease second = cache->acquire(key_of(server));
+    auto waiting = std::async(std::launch::async, [&] { return request(cache, server); });
+    REQUIRE(eventually([&] { return cache->stats().waiting == 1; }));
+    const int result = in_child([&] {
+        const auto stats = cache->stats();
+        if (stats.waiting != 0 || stats.open != 0) return false;
+        request(cache, server);
+        // Watched by a thread of the child's own.
+        const bool watched =
+            eventually([&] { return cache->stats().closed_by[CloseReason::expired] == 1; }, 5s);
+        cache->shutdown(100ms);
+        return watched && cache->stats().open == 0;
+    });
+    CHECK(result == 0);
+    cache->release(std::move(second), {});
+    CHECK(waiting.get() == CloseReason::none);
+    cache->release(std::move(held), {});
+}
+
+TEST_CASE("fork in the middle of traffic on other threads", "[cache][fork]") {
+    Origin server(respond_with(reply("x")), {.record_requests = false});
+    const auto cache = make_cache({.max_connections = 2});
+    std::atomic<bool> over = false;
+    std::atomic<int> failures = 0;
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 3; ++t) {
+        threads.emplace_back([&] {
+            while (!over) failures += request(cache, server) != CloseReason::none;
+        });
+    }
+    int bad = 0;
+    for (int i = 0; i < 10; ++i) {
+        bad += in_child([&] { return request(cache, server, within(10s)) == CloseReason::none; }) != 0;
+    }
+    over = true;
+    threads.clear();
+    CHECK(bad == 0);
+    CHECK(failures == 0);
+    CHECK(server.errors().empty());
+}

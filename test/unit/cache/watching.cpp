@@ -1,0 +1,226 @@
+// The janitor: idle lanes are looked after without any traffic.
+#include "driver.hpp"
+#include "process_state.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <sys/resource.h>
+
+#include <filesystem>
+#include <thread>
+#include <vector>
+
+using namespace ringlet;
+using namespace ringlet::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A closed connection is noticed within 100 ms; what more is for a loaded machine.
+constexpr auto soon = 100ms;
+constexpr auto slack = 200ms;
+
+}  // namespace
+
+TEST_CASE("an idle lane expires with nothing else going on", "[cache][C062]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache({.idle_timeout = 100ms});
+    request(cache, server);
+    const auto released = Clock::now();
+    CHECK(server.wait_for_ends(1));
+    const auto took = Clock::now() - released;
+    CHECK(took >= 95ms);
+    CHECK(took < 100ms + soon + slack);
+    CHECK(cache->stats().idle == 0);
+    CHECK(eventually([&] { return cache->stats().closed_by[CloseReason::expired] == 1; }));
+}
+
+TEST_CASE("an idle lane that gets too old is closed", "[cache][C065]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache({.max_lifetime = 150ms});
+    request(cache, server);
+    CHECK(server.wait_for_ends(1, 150ms + soon + slack));
+    CHECK(eventually([&] { return cache->stats().closed_by[CloseReason::lifetime] == 1; }));
+}
+
+TEST_CASE("what the peer closes or writes to is closed at once, without traffic", "[cache][C068]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache();
+    Gate speak;
+    std::vector<Lease> leases;
+    Origin talkative([&](Connection& c) {
+        if (!c.read_request()) return;
+        c.write(reply("x"));
+        if (c.wait_for(speak)) c.write("HTTP/1.1 408 bye\r\n\r\n");
+        c.wait_for_stop();
+    });
+    request(cache, server);
+    request(cache, talkative);
+    // Both are watched by now: what follows is an event, not a finding.
+    std::this_thread::sleep_for(80ms);  // why: the timeout itself has to pass
+    const auto before = Clock::now();
+    SECTION("a FIN") {
+        server.close_all();
+        REQUIRE(eventually([&] { return cache->stats().closed_by[CloseReason::peer_closed] == 1; }));
+    }
+    SECTION("an RST") {
+        server.close_all(KillWith::rst);
+        REQUIRE(eventually([&] { return cache->stats().closed_by[CloseReason::peer_closed] == 1; }));
+    }
+    SECTION("bytes") {
+        speak.open();
+        REQUIRE(eventually([&] { return cache->stats().closed_by[CloseReason::unsolicited_data] == 1; }));
+    }
+    CHECK(Clock::now() - before < soon + slack);
+    CHECK(cache->stats().idle == 1);
+    CHECK(sockets_in_close_wait(server.port()) == 0);
+    speak.open();
+}
+
+TEST_CASE("a peer that closes right after its answer is noticed without traffic", "[cache][C028][C068]") {
+    Origin server(respond_and_close(reply("x")));
+    const auto cache = make_cache();
+    Lease lease = lend(cache, server);
+    REQUIRE(server.wait_for_open(0));
+    CHECK(cache->release(std::move(lease), {}) == CloseReason::none);
+    const auto released = Clock::now();
+    REQUIRE(eventually([&] { return cache->stats().closed_by[CloseReason::peer_closed] == 1; }));
+    CHECK(Clock::now() - released < soon + slack);
+    CHECK(sockets_in_close_wait(server.port()) == 0);
+}
+
+TEST_CASE("a hundred idle lanes that die together are all closed", "[cache][C068]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache();
+    std::vector<Lease> leases;
+    for (int i = 0; i < 100; ++i) leases.push_back(lend(cache, server));
+    for (auto& lease : leases) cache->release(std::move(lease), {});
+    server.close_all();
+    REQUIRE(eventually([&] { return cache->stats().open == 0; }, 2s));
+    CHECK(cache->stats().closed_by[CloseReason::peer_closed] == 100);
+    CHECK(sockets_in_close_wait(server.port()) == 0);
+}
+
+TEST_CASE("the thread exists only while it has something to watch for", "[cache]") {
+    Origin server(respond_with(reply("x")));
+    const auto before = janitor_threads().size();
+    {
+        const auto unwatched = make_cache({.watch_idle = false});
+        request(unwatched, server);
+        CHECK(janitor_threads().size() == before);
+        const auto cache = make_cache();
+        Lease lease = lend(cache, server);
+        CHECK(janitor_threads().size() == before);
+        cache->release(std::move(lease), {});
+        CHECK(eventually([&] { return janitor_threads().size() == before + 1; }));
+    }
+    CHECK(eventually([&] { return janitor_threads().size() == before; }));
+}
+
+TEST_CASE("the thread sleeps while nothing changes", "[cache]") {
+    Origin server(respond_with(reply("x")));
+    const bool keep_idle = GENERATE(true, false);
+    const auto cache = make_cache();
+    request(cache, server);
+    REQUIRE(janitor_threads().size() == 1);
+    if (!keep_idle) cache->close_idle({});
+    std::this_thread::sleep_for(150ms);  // why: the timeout itself has to pass
+    const auto thread = janitor_threads().front();
+    const auto before = context_switches(thread);
+    std::this_thread::sleep_for(400ms);  // why: the timeout itself has to pass
+    CHECK(context_switches(thread) == before);
+}
+
+TEST_CASE("traffic wakes the thread no more than about 30 times a second", "[cache]") {
+    Origin server(respond_with(reply("x")), {.record_requests = false});
+    const auto cache = make_cache();
+    request(cache, server);
+    REQUIRE(janitor_threads().size() == 1);
+    const auto thread = janitor_threads().front();
+    const auto before = context_switches(thread);
+    const auto start = Clock::now();
+    int requests = 0;
+    while (Clock::now() - start < 600ms) {
+        request(cache, server);
+        ++requests;
+    }
+    const auto seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    INFO(requests << " requests, " << context_switches(thread) - before << " wake-ups");
+    CHECK(static_cast<double>(context_switches(thread) - before) < 80 * seconds + 5);
+}
+
+TEST_CASE("requests at the very moment of expiry never meet a closed connection", "[cache][C073]") {
+    Origin server(respond_with(reply("x")), {.record_requests = false});
+    const auto cache = make_cache({.idle_timeout = 5ms});
+    for (int i = 0; i < 300; ++i) {
+        REQUIRE(request(cache, server) == CloseReason::none);
+        std::this_thread::sleep_for(5ms);  // why: the timeout itself has to pass
+    }
+    CHECK(cache->stats().closed_by[CloseReason::transfer_error] == 0);
+}
+
+TEST_CASE("eviction every few milliseconds never touches a lane that is lent", "[cache][C158]") {
+    Origin server(respond_with(reply("x")), {.record_requests = false});
+    const auto cache = make_cache();
+    std::atomic<bool> over = false;
+    std::jthread evictor([&] {
+        while (!over) {
+            cache->close_idle(1ns);
+            std::this_thread::sleep_for(3ms);  // why: the timeout itself has to pass
+        }
+    });
+    std::vector<std::jthread> threads;
+    std::atomic<int> served = 0;
+    for (int t = 0; t < 5; ++t) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 100; ++i) served += request(cache, server) == CloseReason::none;
+        });
+    }
+    threads.clear();
+    over = true;
+    CHECK(served == 500);
+}
+
+TEST_CASE("without watching, idle lanes are checked when they are asked for", "[cache][C074]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache({.idle_timeout = 30ms, .watch_idle = false});
+    {
+        Lease a = lend(cache, server), b = lend(cache, server);
+        cache->release(std::move(a), {});
+        cache->release(std::move(b), {});
+    }
+    std::this_thread::sleep_for(40ms);  // why: the timeout itself has to pass
+    CHECK(cache->stats().idle == 2);
+    CHECK(request(cache, server) == CloseReason::none);
+    CHECK(cache->stats().closed_by[CloseReason::expired] == 2);
+    CHECK(server.accepts() == 3);
+}
+
+TEST_CASE("an expired lane's slot is used again", "[cache][C059]") {
+    Origin server(respond_with(reply("x")));
+    const bool watched = GENERATE(true, false);
+    const auto cache = make_cache(
+        {.max_connections = 1, .idle_timeout = 1ms, .acquire_timeout = Duration{}, .watch_idle = watched});
+    request(cache, server);
+    std::this_thread::sleep_for(20ms);  // why: the timeout itself has to pass
+    CHECK(request(cache, server) == CloseReason::none);
+    CHECK(server.accepts() == 2);
+    CHECK(server.peak_open() == 1);
+}
+
+TEST_CASE("where no thread can be had the cache works without", "[cache]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache();
+    Lease lease = lend(cache, server);
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit none = before;
+    none.rlim_cur = 0;  // no further descriptor: the eventfd fails
+    setrlimit(RLIMIT_NOFILE, &none);
+    CHECK(cache->release(std::move(lease), {}) == CloseReason::none);
+    setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(janitor_threads().empty());
+    CHECK(request(cache, server) == CloseReason::none);
+    CHECK(server.accepts() == 1);
+}
