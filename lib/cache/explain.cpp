@@ -20,8 +20,10 @@ Lines settings_of(const LaneKey& key) {
         const auto equals = std::min(text.find('='), text.size());
         const auto colon = std::min(text.find(':', equals), text.size());
         std::size_t size = 0;
-        std::from_chars(text.data() + std::min(equals + 1, text.size()), text.data() + colon, size);
-        const bool sized = colon < text.size() && size <= text.size() - colon - 1;
+        const auto* const digits = text.data() + std::min(equals + 1, text.size());
+        const auto parsed = std::from_chars(digits, text.data() + colon, size);
+        const bool sized = parsed.ptr == text.data() + colon && parsed.ptr != digits && colon < text.size() &&
+                           size <= text.size() - colon - 1;
         const auto end = sized ? colon + 1 + size : std::min(text.find('\n'), text.size());
         if (end != 0) lines.push_back(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));

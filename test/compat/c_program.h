@@ -9,7 +9,8 @@ extern "C" {
 #endif
 
 /* How many of the requests failed; how many connections libcurl says it made, and the bytes of all bodies. */
-int request_with_new_handles(const char *url, const char *ca_file, int requests, long *connects, size_t *bytes);
+int request_with_new_handles(const char* url, const char* ca_file, int requests, long* connects,
+                             size_t* bytes);
 
 #ifdef __cplusplus
 }

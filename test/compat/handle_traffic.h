@@ -6,8 +6,9 @@
 extern "C" {
 #endif
 
-/* Four threads that make, use and destroy handles, keep some, and hand others to each other. How many transfers failed. */
-int run_handle_traffic(const char *url, int rounds);
+/* Four threads that make, use and destroy handles, keep some, and hand others to each other. How many
+ * transfers failed. */
+int run_handle_traffic(const char* url, int rounds);
 
 #ifdef __cplusplus
 }
