@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Fails when ringlet needs more instructions per request than its share of what a raw libcurl loop needs.
+
+usage: check.py --build DIR
+
+Instructions are counted by callgrind on the client alone, as the difference of two run lengths. They repeat to a fraction
+of a per cent on any machine, loaded or not, so that this can be a test; times cannot.
+"""
+
+import argparse
+import pathlib
+import shutil
+import sys
+
+import figures
+import servers
+
+# What is measured, ringlet's flags, raw's flags, and the ratio that must hold. docs/performance.md says what each means.
+CHECKS = [
+    ("the same URL each time, same work", [], [], 0.90),
+    ("another path each time, same work", ["--vary-path"], ["--vary-path"], 0.97),
+    ("against a minimal loop, decoding off", ["--bare"], ["--api", "minimal"], 1.00),
+    ("two sessions in turn on one lane", ["--sessions", "2"], [], 1.15),
+]
+
+SKIPPED = 77  # what Meson takes for "skipped"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    build = parser.parse_args().build.resolve()
+    if not shutil.which("valgrind"):
+        print("skipped: valgrind is not installed")
+        return SKIPPED
+    failed, raw_counts = 0, {}
+    with servers.Servers(build) as server:
+        for what, ours, raws, limit in CHECKS:
+            url = ["--url", server.urls["http"]]
+            programs = build / "test" / "bench"
+            key = tuple(raws)
+            if key not in raw_counts:
+                raw_counts[key] = figures.instructions_per_request([str(programs / "raw_one_handle"), *url, *raws])
+            count = figures.instructions_per_request([str(programs / "bench_ringlet"), *url, *ours])
+            ratio = count / raw_counts[key]
+            verdict = "ok" if ratio <= limit else "TOO MANY"
+            failed += ratio > limit
+            print(f"{what}: {count:.0f} against {raw_counts[key]:.0f} instructions per request: "
+                  f"{ratio:.3f}, at most {limit:.2f}: {verdict}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
