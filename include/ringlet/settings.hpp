@@ -124,8 +124,8 @@ class RINGLET_API Settings {
     /// OpenSSL's cipher list (up to TLS 1.2). Connection.
     Self& tls_ciphers(std::string_view ciphers);
 
-    /// Content codings asked for and decoded. Default: all that this libcurl has; std::nullopt: nothing is
-    /// asked for or decoded.
+    /// Content codings asked for and decoded. Default: gzip, brotli and zstd, as far as this libcurl has
+    /// them; std::nullopt: nothing is asked for or decoded.
     Self& accept_encoding(std::optional<std::string_view> codings);
     /// Errc::too_large beyond this many decoded body bytes. Default unlimited.
     Self& max_body_size(Limit bytes);

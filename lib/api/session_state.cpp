@@ -26,6 +26,7 @@ void SessionState::set_base_url(std::string_view url) {
     base_url_ = Url::parse(url);
     url_.reset();
     key_ = LaneKey{};
+    spare_url_.reset();
 }
 
 void SessionState::set_cookies(bool on) {
@@ -48,18 +49,36 @@ std::shared_ptr<Exchange> SessionState::free_exchange() {
     return exchange_;
 }
 
-const std::shared_ptr<const Url>& SessionState::parsed(std::string_view url) {
+const std::shared_ptr<Url>& SessionState::parsed(std::string_view url) {
+    const bool lent =
+        !exchange_ || exchange_->held();  // another exchange takes over: the old one keeps what it has
+    if (lent) {
+        spare_url_.reset();
+        url_elsewhere_ = url_ != nullptr;
+    }
     if (url_ && url_given_ == url) return url_;
-    auto fresh = std::make_shared<Url>(base_url_.empty() ? Url::parse(url) : Url::parse(url, base_url_));
-    if (url_ && fresh->origin() != url_->origin()) key_ = LaneKey{};
-    url_ = std::move(fresh);
+    if (!retarget_spare(url)) {
+        auto fresh = std::make_shared<Url>(base_url_.empty() ? Url::parse(url) : Url::parse(url, base_url_));
+        spare_url_ = std::move(fresh);
+    }
+    if (url_ && spare_url_->origin() != url_->origin()) key_ = LaneKey{};
+    url_.swap(spare_url_);
+    if (std::exchange(url_elsewhere_, false)) spare_url_.reset();
     url_given_ = url;
     return url_;
 }
 
-const LaneKey& SessionState::key_for(const std::shared_ptr<const Url>& url) {
+bool SessionState::retarget_spare(std::string_view url) {
+    if (!spare_url_ || spare_url_.use_count() != 1 || !base_url_.empty()) return false;
+    const auto spare = std::move(spare_url_);  // gone unless it succeeds
+    if (!spare->retarget(url)) return false;
+    spare_url_ = spare;
+    return true;
+}
+
+const LaneKey& SessionState::key_for(const Url& url) {
     if (key_.empty() || key_wire_id_ != options_->wire_id) {
-        key_ = lane_key(*url, *options_);
+        key_ = lane_key(url, *options_);
         key_wire_id_ = options_->wire_id;
     }
     return key_;
@@ -76,11 +95,11 @@ std::shared_ptr<Exchange> SessionState::send(std::string_view method, std::strin
     if (over == nullptr) {
         options_lent_ = true;
         call.options = options_;
-        call.key = key_for(call.url);
+        call.key = key_for(*call.url);
     } else {
         auto options = std::make_shared<Options>(merged(*options_, *over));
         const bool same_wire = options->wire_id == options_->wire_id;
-        call.key = same_wire ? key_for(call.url) : lane_key(*call.url, *options);
+        call.key = same_wire ? key_for(*call.url) : lane_key(*call.url, *options);
         call.options = std::move(options);
     }
     call.body = Access::data(body);

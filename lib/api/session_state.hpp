@@ -48,8 +48,9 @@ class SessionState {
     std::shared_ptr<Exchange> free_exchange();
     RawOptions& raw_to_change();
     void raw_changed(bool connection);
-    const std::shared_ptr<const Url>& parsed(std::string_view url);
-    const LaneKey& key_for(const std::shared_ptr<const Url>& url);
+    const std::shared_ptr<Url>& parsed(std::string_view url);
+    bool retarget_spare(std::string_view url);
+    const LaneKey& key_for(const Url& url);
 
     ConnectionCache cache_;
     std::shared_ptr<Cache> core_;
@@ -65,7 +66,9 @@ class SessionState {
     std::atomic<bool> sending_{false};
 
     // Of the latest request: parsing a URL costs a sixth of a request.
-    std::shared_ptr<const Url> url_;
+    std::shared_ptr<Url> url_;
+    std::shared_ptr<Url> spare_url_;  // the one before, to be used again; only exchange_ was ever given it
+    bool url_elsewhere_ = false;      // url_ was given to another exchange
     std::string url_given_;
     LaneKey key_;
     std::uint64_t key_wire_id_ = 0;

@@ -33,11 +33,11 @@ struct CachedLane {
 
 /// What became of a lane that has been closed.
 struct Closed {
-    LaneId slot;
-    CloseReason reason;
-    std::uint64_t id;
+    LaneId slot = no_id<LaneId>;
+    CloseReason reason = CloseReason::none;
+    std::uint64_t id = 0;
     LaneKey key;
-    bool was_connected;
+    bool was_connected = false;
 };
 
 /// A chain of lanes taken out of the cache, in order. Allocates nothing.

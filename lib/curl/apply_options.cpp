@@ -87,6 +87,8 @@ void apply_connection(CURL* easy, const WireOptions& options) {
         set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(*options.connect_timeout),
                    "connect_timeout");
     }
+    // A lane says NOPROXY="*" for itself.
+    if (options.proxy || options.raw) set_option(easy, CURLOPT_NOPROXY, static_cast<char*>(nullptr), "proxy");
     set_text(easy, CURLOPT_PROXY, options.proxy, "proxy");
     set_text(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket, "unix_socket");
     set_text(easy, CURLOPT_INTERFACE, options.local_address, "local_address");
@@ -133,9 +135,26 @@ void apply_tls(CURL* easy, const WireOptions& options) {
     set_text(easy, CURLOPT_SSL_CIPHER_LIST, options.tls_ciphers, "tls_ciphers");
 }
 
+/// What is offered by default: whatever this libcurl decodes, but "deflate". Servers do not agree on what
+/// that means (RFC 9110 section 8.4.1.2), all of them have gzip, and libcurl writes a request byte by byte.
+const std::string& usual_codings() {
+    static const std::string codings = [] {
+        const int features = curl().version_info(CURLVERSION_NOW)->features;
+        std::string list;
+        const auto add = [&](int feature, const char* name) {
+            if ((features & feature) != 0) list.append(list.empty() ? "" : ", ").append(name);
+        };
+        add(CURL_VERSION_LIBZ, "gzip");
+        add(CURL_VERSION_BROTLI, "br");
+        add(CURL_VERSION_ZSTD, "zstd");
+        return list;
+    }();
+    return codings;
+}
+
 void apply_content(CURL* easy, const WireOptions& options) {
     if (!options.accept_encoding) {
-        set_option(easy, CURLOPT_ACCEPT_ENCODING, "", "accept_encoding");
+        set_option(easy, CURLOPT_ACCEPT_ENCODING, usual_codings().c_str(), "accept_encoding");
     } else if (*options.accept_encoding) {
         set_option(easy, CURLOPT_ACCEPT_ENCODING, (*options.accept_encoding)->c_str(), "accept_encoding");
     }

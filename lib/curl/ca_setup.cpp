@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 
@@ -15,12 +16,22 @@ bool is_hash_link(std::string_view name) {
            std::all_of(name.begin(), name.begin() + 8, [](unsigned char c) { return std::isxdigit(c) != 0; });
 }
 
-bool has_hash_links(const char* directory) {
+std::size_t hash_links(const char* directory) {
+    std::size_t count = 0;
     std::error_code ec;
     for (std::filesystem::directory_iterator it(directory, ec), end; !ec && it != end; it.increment(ec)) {
-        if (is_hash_link(it->path().filename().string())) return true;
+        if (is_hash_link(it->path().filename().string())) ++count;
     }
-    return false;
+    return count;
+}
+
+std::size_t certificates_in(const char* bundle) {
+    std::ifstream file(bundle);
+    std::size_t count = 0;
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with("-----BEGIN ")) ++count;
+    }
+    return count;
 }
 
 bool find_out() {
@@ -28,10 +39,15 @@ bool find_out() {
     if (version->age < CURLVERSION_SEVENTH || version->capath == nullptr || version->ssl_version == nullptr)
         return false;
     if (!std::string_view(version->ssl_version).starts_with("OpenSSL/")) return false;
-    return has_hash_links(version->capath);
+    return ca_directory_covers(version->capath, version->cainfo);
 }
 
 }  // namespace
+
+bool ca_directory_covers(const char* directory, const char* bundle) {
+    const auto links = hash_links(directory);
+    return links != 0 && (bundle == nullptr || certificates_in(bundle) <= links);
+}
 
 bool hashed_ca_directory_usable() noexcept {
     static const bool usable = [] {

@@ -15,4 +15,8 @@ void use_hashed_ca_directory(CURL* easy) noexcept;
 /// Whether it is sound on this machine; decided once.
 bool hashed_ca_directory_usable() noexcept;
 
+/// The directory has hash links, and as many as the bundle (null: none) has certificates: one that somebody
+/// added to the bundle alone must go on being trusted.
+bool ca_directory_covers(const char* directory, const char* bundle);
+
 }  // namespace ringlet::detail

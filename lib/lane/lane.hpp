@@ -178,6 +178,7 @@ class Lane {
   private:
     friend struct LaneCallbacks;
     Liveness check(int fd) const noexcept;
+    void make_easy();
     void apply_own_options();
     void set_request_hooks();
     void clear_easy();
@@ -190,6 +191,7 @@ class Lane {
     Share& share_;
     const LaneSettings& settings_;
     std::uint64_t generation_;  // of fork(): see fork_generation()
+    const bool direct_;         // no proxy is named in the environment
     Holdings holdings_;
     SocketWatch sockets_;
     std::shared_ptr<AdoptedSocket> adopted_;  // the only one, or an offered one

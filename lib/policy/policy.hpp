@@ -19,8 +19,8 @@ namespace ringlet::detail {
 
 /// What a request asks for.
 struct Want {
-    KeyId key;
-    OriginId origin;
+    KeyId key = no_id<KeyId>;
+    OriginId origin = no_id<OriginId>;
     bool fresh = false;     // a new lane, never a used one
     bool may_wait = true;   // false: only for lanes that are being closed anyway
     bool may_evict = true;  // false: no idle lane is closed for it

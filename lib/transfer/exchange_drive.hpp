@@ -32,6 +32,7 @@ void Exchange::drive(Until until, Clock::time_point latest) {
         if (until() || transfer_.done()) return;
         check_interruptions();
         if (transfer_.done()) return;
+        if (limited && Clock::now() >= latest) return;
         if (spin.count() > 0 && transfer_.spin(spin)) continue;
         auto longest = patience_.longest_wait(transfer_);
         if (limited) {

@@ -59,7 +59,7 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
         established_ = upload_ended_ = replaced_ = false;
     aim_ = nullptr;
     sink_ = {};
-    progress_at_ = {};
+    progress_at_ = spinning_since_ = {};
     may_connect_ = true;
     reached_cache_ = lease_.reused() || lease_->offered();
     const bool http1 = lease_->protocol() != Protocol::http_2;
@@ -125,11 +125,6 @@ bool Transfer::needs_nudging() const noexcept {
     const auto protocol = lease_->protocol();
     if (protocol != Protocol::unknown) return protocol == Protocol::http_2;
     return plan_.url->https() || plan_.options->wire.http_version == HttpVersion::http_2_prior_knowledge;
-}
-
-bool Transfer::spin(std::chrono::nanoseconds d) {
-    (void)d;
-    return false;
 }
 
 void Transfer::wake() noexcept {

@@ -79,8 +79,9 @@ class Transfer final : public LaneClient {
     /// from h2o stood still in one of four transfers): it goes on at the next step. curl_easy_perform steps
     /// every second.
     bool needs_nudging() const noexcept;
-    /// Looks for an answer without sleeping, for up to `d`, where recent answers came that fast. True:
-    /// something is there.
+    /// Looks for an answer without sleeping, for up to `d`, if the latest answers came within that time.
+    /// True: libcurl is to be turned again, since something is there or some of the time is over. False: it
+    /// is time to sleep.
     bool spin(std::chrono::nanoseconds d);
     /// Ends wait() from another thread. Only while the transfer runs.
     void wake() noexcept;
@@ -191,7 +192,8 @@ class Transfer final : public LaneClient {
     std::size_t aim_size_ = 0, aim_used_ = 0;
     Sink sink_;
     Clock::time_point progress_at_;
-    std::chrono::nanoseconds recent_wait_{};  // how long answers took of late: whether spinning pays
+    Clock::time_point spinning_since_{};        // of the wait that spin() is in; zero: none
+    unsigned spin_misses_ = 0, spin_rest_ = 0;  // spins in vain in a row; waits not to spin in
     std::exception_ptr exception_;
     std::uint64_t body_bytes_ = 0;
     CURLcode result_ = CURLE_OK;

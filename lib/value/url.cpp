@@ -4,6 +4,7 @@
 #include "value/origin.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <new>
 
@@ -60,7 +61,51 @@ void to_lower(std::string& text) {
     }
 }
 
+/// Characters that mean themselves in a path and in a query (RFC 3986 section 3.3), so that nobody rewrites
+/// them.
+constexpr auto plain_characters = [] {
+    std::array<bool, 256> plain{};
+    for (const char c :
+         std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.~!$&'()*+,;=:@"))
+        plain[static_cast<unsigned char>(c)] = true;
+    return plain;
+}();
+
+bool is_plain(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](unsigned char c) { return plain_characters[c]; });
+}
+
+/// From its slash on: no segment that starts with a dot, which could have to be removed.
+bool is_plain_path(std::string_view path) {
+    return path.starts_with('/') && is_plain(path) && path.find("/.") == path.npos;
+}
+
+bool set_part(CURLU* url, CURLUPart what, const char* text) {
+    const auto code = curl().url_set(url, what, text, 0);
+    if (code == CURLUE_OUT_OF_MEMORY) throw std::bad_alloc();
+    return code == CURLUE_OK;
+}
+
 }  // namespace
+
+bool Url::retarget(std::string_view text) {
+    if (text == text_) return true;
+    const auto scheme = text_.find("://");
+    if (handle_ == nullptr || scheme == text_.npos || text_.find('#') != text_.npos) return false;
+    const auto authority = std::min(text_.find_first_of("/?\\", scheme + 3), text_.size());
+    if (!text.starts_with(std::string_view(text_).substr(0, authority))) return false;
+    const auto mark = std::min(text.find('?', authority), text.size());
+    const bool has_query = mark != text.size();
+    const auto query = text.substr(has_query ? mark + 1 : mark);
+    if (!is_plain_path(text.substr(authority, mark - authority)) || !is_plain(query)) return false;
+    if (has_query && query.empty()) return false;
+    text_ = text;
+    if (has_query) text_[mark] = '\0';  // for a moment the path ends there
+    const bool done = set_part(handle(), CURLUPART_PATH, text_.c_str() + authority) &&
+                      set_part(handle(), CURLUPART_QUERY, has_query ? text_.c_str() + mark + 1 : nullptr);
+    if (has_query) text_[mark] = '?';
+    return done;
+}
 
 Url Url::parse(std::string_view text, const Url& base) {
     ensure_curl();
