@@ -317,19 +317,6 @@ void Lane::unhook(CURL* guest) noexcept {
     curl().easy_setopt(guest, CURLOPT_CLOSESOCKETDATA, static_cast<void*>(nullptr));
 }
 
-void Lane::set_addresses(const char* local_ip, int local_port, const char* remote_ip,
-                         int remote_port) noexcept {
-    const auto set = [](Address& address, const char* ip, int port) {
-        const auto size =
-            ip != nullptr ? ::strnlen(ip, sizeof address.ip - 1) : 0;  // for each request: no printf
-        if (size != 0) std::memcpy(address.ip, ip, size);
-        address.ip[size] = '\0';
-        address.port = port;
-    };
-    set(local_, local_ip, local_port);
-    set(remote_, remote_ip, remote_port);
-}
-
 void Lane::note_attempt(const sockaddr& address, unsigned size) noexcept {
     attempted_ = to_address(address, size);
 }
@@ -390,12 +377,6 @@ bool Lane::on_offered() const noexcept {
 void Lane::interrupt() noexcept {
     interrupted_.store(true, std::memory_order_relaxed);
     curl().multi_wakeup(multi());
-}
-
-std::string Lane::Address::text() const {
-    if (*ip == '\0') return {};
-    const std::string host = std::strchr(ip, ':') != nullptr ? '[' + std::string(ip) + ']' : std::string(ip);
-    return port > 0 ? host + ':' + std::to_string(port) : host;
 }
 
 }  // namespace ringlet::detail
