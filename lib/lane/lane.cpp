@@ -236,12 +236,13 @@ void Lane::set_request_hooks() {
     set(handle, CURLOPT_XFERINFODATA, this);
 }
 
-void Lane::listen(bool on) noexcept {
-    if (on) {
-        curl().easy_setopt(easy(), CURLOPT_DEBUGFUNCTION, &LaneCallbacks::debug);
-        curl().easy_setopt(easy(), CURLOPT_DEBUGDATA, this);
+bool Lane::listen(bool on) noexcept {
+    // Without a function of ours libcurl would write to stderr.
+    if (on && (curl().easy_setopt(easy(), CURLOPT_DEBUGFUNCTION, &LaneCallbacks::debug) != CURLE_OK ||
+               curl().easy_setopt(easy(), CURLOPT_DEBUGDATA, this) != CURLE_OK)) {
+        return false;
     }
-    curl().easy_setopt(easy(), CURLOPT_VERBOSE, on ? 1L : 0L);
+    return curl().easy_setopt(easy(), CURLOPT_VERBOSE, on ? 1L : 0L) == CURLE_OK;
 }
 
 Lane::Liveness Lane::check() noexcept {

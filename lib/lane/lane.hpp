@@ -103,8 +103,8 @@ class Lane {
     CURLM* multi() noexcept { return multi_.get(); }
     SocketWatch& sockets() noexcept { return sockets_; }
     Share& share() noexcept { return share_; }
-    /// on_text() is called from now on / no longer.
-    void listen(bool on) noexcept;
+    /// on_text() is called from now on / no longer. False: it cannot be.
+    bool listen(bool on) noexcept;
     void set_client(LaneClient* client) noexcept { client_ = client; }
     /// Options of that id are on the easy; 0: only the lane's own. Resets everything but the lane's own.
     /// raw_options: those of a raw transfer, which no id names.

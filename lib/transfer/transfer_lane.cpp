@@ -11,6 +11,9 @@
 namespace ringlet::detail {
 namespace {
 
+// The id of no options: whoever comes next finds the easy handle to be set up anew.
+constexpr std::uint64_t needs_reset = UINT64_MAX;
+
 SlistPtr header_list(const Headers& headers) {
     SlistPtr list;
     std::string line;
@@ -156,13 +159,18 @@ void Transfer::unset_request() noexcept {
     auto& held = lease_->holdings();
     auto* easy = lease_->easy();
     if (held.shape == Lane::Shape::other) {
-        if (mime_) curl().easy_setopt(easy, CURLOPT_MIMEPOST, static_cast<curl_mime*>(nullptr));
+        bool clean = true;
+        const auto unset = [&](CURLoption option, auto value) {
+            clean = curl().easy_setopt(easy, option, value) == CURLE_OK && clean;
+        };
+        if (mime_) unset(CURLOPT_MIMEPOST, static_cast<curl_mime*>(nullptr));
         mime_.reset();
-        curl().easy_setopt(easy, CURLOPT_POSTFIELDS, static_cast<char*>(nullptr));
-        curl().easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t{-1});
-        curl().easy_setopt(easy, CURLOPT_CUSTOMREQUEST, static_cast<char*>(nullptr));
-        curl().easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        unset(CURLOPT_POSTFIELDS, static_cast<char*>(nullptr));
+        unset(CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t{-1});
+        unset(CURLOPT_CUSTOMREQUEST, static_cast<char*>(nullptr));
+        unset(CURLOPT_HTTPGET, 1L);
         held.shape = Lane::Shape::get;
+        if (!clean) lease_->set_configured(needs_reset);  // the next request starts from a reset
     }
 }
 

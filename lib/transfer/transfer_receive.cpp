@@ -85,8 +85,8 @@ void Transfer::listen_for_surplus() noexcept {
         plan_.method == "HEAD" || head_.bodiless_status() || head_.content_length() == std::uint64_t{0};
     if (head_.protocol() == Protocol::http_2 || head_.status() == 101 || !(empty || head_.chunked())) return;
     if (plan_.options->wire.raw) return;  // the trace may be the caller's own
-    listening_ = true;
-    lease_->listen(true);
+    listening_ = lease_->listen(true);
+    surplus_ = !listening_;  // nobody would tell: the safe side
 }
 
 void Transfer::on_text(std::string_view text) noexcept {
