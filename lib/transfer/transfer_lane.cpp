@@ -12,7 +12,7 @@ namespace ringlet::detail {
 namespace {
 
 // The id of no options: whoever comes next finds the easy handle to be set up anew.
-constexpr std::uint64_t needs_reset = UINT64_MAX;
+constexpr std::uint64_t needs_reset = Lane::raw_options - 1;
 
 SlistPtr header_list(const Headers& headers) {
     SlistPtr list;
