@@ -46,7 +46,7 @@ void AdoptedHttp::admit(Call& call) {
     auto isolation = isolation_text(call.options->wire);
     if (origin_.empty()) {
         origin_ = call.url->origin();
-        isolation_ = std::move(isolation);
+        isolation_ = isolation;
     }
     if (call.url->origin() != origin_) {
         throw Error(Errc::invalid_argument, "the connection serves " + origin_ +

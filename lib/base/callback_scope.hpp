@@ -14,7 +14,8 @@ class CallbackScope {
     static bool active() noexcept { return depth_ != 0; }
 
   private:
-    inline static thread_local unsigned depth_ = 0;
+    inline static thread_local unsigned depth_ =
+        0;  // NOLINT(readability-identifier-naming): a private member
 };
 
 }  // namespace ringlet::detail

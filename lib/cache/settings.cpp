@@ -74,7 +74,7 @@ void usable(const CacheSettings::Resolve& entry) {
         refuse("resolve", '"' + entry.host + '"', "a host name");
     }
     if (entry.port == 0) refuse(setting, "port 0", "1 to 65535");
-    in6_addr ignored;
+    in6_addr ignored{};
     const bool numeric = inet_pton(AF_INET, entry.address.c_str(), &ignored) == 1 ||
                          inet_pton(AF_INET6, entry.address.c_str(), &ignored) == 1;
     if (!numeric) refuse(setting, '"' + entry.address + '"', "a numeric IPv4 or IPv6 address");

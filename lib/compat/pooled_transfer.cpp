@@ -340,8 +340,11 @@ std::optional<CURLcode> try_pooled(CURL* easy, EasyRecord& record) noexcept {
         count_passed_through();
         result = curl().easy_perform(easy);
     }
-    if (before && has_let_go(*result)) end_loan(std::move(before), {});
-    if (before) record.parked = std::move(before);
+    if (before && has_let_go(*result)) {
+        end_loan(std::move(before), {});
+    } else if (before) {
+        record.parked = std::move(before);
+    }
     return result;
 }
 

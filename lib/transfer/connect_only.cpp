@@ -40,7 +40,8 @@ Error connect_error(Lane& lane, const ConnectPlan& plan, CURLcode result) {
     details.url = redacted(plan.url);
     details.phase = Phase::connect;
     details.remote_address = lane.attempted_address();
-    throw Error(code, "connect " + details.url + ": " + why, std::move(details));
+    const auto message = "connect " + details.url + ": " + why;
+    throw Error(code, message, std::move(details));
 }
 
 void check_interruptions(const Lane& lane, const ConnectPlan& plan) {

@@ -301,7 +301,7 @@ void Exchange::give_up(Errc code, std::string_view why, CloseReason reason) {
     details.retryable = code == Errc::timeout && idempotent() && !transfer_.head().started();
     auto error = request_error(code, method_, call_.url->text(), why, std::move(details));
     end_transfer(reason);
-    throw error;
+    throw Error(error);
 }
 
 void Exchange::throw_transfer_error() {
@@ -311,7 +311,7 @@ void Exchange::throw_transfer_error() {
     }
     auto error = transfer_error(transfer_, method_, *call_.url, idempotent());
     end_transfer(CloseReason::transfer_error);
-    throw error;
+    throw Error(error);
 }
 
 void Exchange::drain_internally() noexcept {

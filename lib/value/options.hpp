@@ -12,7 +12,7 @@
 #include <stop_token>
 #include <string>
 
-typedef void CURL;  // as <curl/curl.h> has it; this layer knows no libcurl
+using CURL = void;  // as <curl/curl.h> has it; this layer knows no libcurl
 
 namespace ringlet::detail {
 

@@ -77,7 +77,7 @@ bool is_plain(std::string_view text) {
 
 /// From its slash on: no segment that starts with a dot, which could have to be removed.
 bool is_plain_path(std::string_view path) {
-    return path.starts_with('/') && is_plain(path) && path.find("/.") == path.npos;
+    return path.starts_with('/') && is_plain(path) && path.find("/.") == std::string_view::npos;
 }
 
 bool set_part(CURLU* url, CURLUPart what, const char* text) {
@@ -91,7 +91,8 @@ bool set_part(CURLU* url, CURLUPart what, const char* text) {
 bool Url::retarget(std::string_view text) {
     if (text == text_) return true;
     const auto scheme = text_.find("://");
-    if (handle_ == nullptr || scheme == text_.npos || text_.find('#') != text_.npos) return false;
+    if (handle_ == nullptr || scheme == std::string::npos || text_.find('#') != std::string::npos)
+        return false;
     const auto authority = std::min(text_.find_first_of("/?\\", scheme + 3), text_.size());
     if (!text.starts_with(std::string_view(text_).substr(0, authority))) return false;
     const auto mark = std::min(text.find('?', authority), text.size());

@@ -187,7 +187,8 @@ TEST_CASE("C161 five thousand dropped answers leave nothing behind", "[conforman
     REQUIRE(origin.wait_for_open(0, 20s));
     CHECK(client.cache.stats().open == 0);
     CHECK(client.cache.stats().dropped_unread == 4992);
-    CHECK(open_descriptors() <= descriptors);
+    // The server closes its own ends in its own time, and this process holds both.
+    CHECK(eventually([&] { return open_descriptors() <= descriptors; }));
     CHECK(resident_bytes() < memory + (64u << 20u));
     // At most ten a second in full (and as many summaries), whatever the number of drops.
     CHECK(client.drop_warnings() < 1000);
