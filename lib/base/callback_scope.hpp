@@ -6,16 +6,15 @@ namespace ringlet::detail {
 /// What would wait for that very function to return (ConnectionCache::shutdown) refuses instead of hanging.
 class CallbackScope {
   public:
-    CallbackScope() noexcept { ++depth_; }
-    ~CallbackScope() { --depth_; }
+    CallbackScope() noexcept { ++depth; }
+    ~CallbackScope() { --depth; }
     CallbackScope(const CallbackScope&) = delete;
     CallbackScope& operator=(const CallbackScope&) = delete;
 
-    static bool active() noexcept { return depth_ != 0; }
+    static bool active() noexcept { return depth != 0; }
 
   private:
-    inline static thread_local unsigned depth_ =
-        0;  // NOLINT(readability-identifier-naming): a private member
+    inline static thread_local unsigned depth = 0;
 };
 
 }  // namespace ringlet::detail
