@@ -224,7 +224,12 @@ void Connection::reset() {
 // TLS records that carry no data (alerts, key updates) are taken off the socket on the way.
 bool Connection::data_waits_locked() {
     char byte;
-    if (!ssl_) return ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    if (!ssl_) {
+        auto got = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        // The peek takes away a RST that came after the last watch: it would look like a FIN from now on.
+        if (got < 0 && errno != EAGAIN) note_errno_locked(errno);
+        return got > 0;
+    }
     auto got = receive_locked(&byte, 1);
     if (got.step == Step::done) buffered_ += byte;
     return got.step == Step::done;
