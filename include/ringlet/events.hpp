@@ -81,8 +81,8 @@ struct Event {
 RINGLET_API std::string_view to_string(Event::Kind) noexcept;
 
 /// Told of every event. Called on the thread where it happens (a request's, or the cache's watcher), with no
-/// lock held: an observer may use the cache, but not shut it down. It may be called from several threads at
-/// once. What it throws is logged and dropped.
+/// lock held: an observer may use the cache, but not shut it down or fork. It may be called from several
+/// threads at once. What it throws is logged and dropped.
 class RINGLET_API Observer {
   public:
     virtual ~Observer();

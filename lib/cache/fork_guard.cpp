@@ -1,6 +1,11 @@
 #include "cache/fork_guard.hpp"
 
+#include "curl/apply_options.hpp"
+#include "curl/ca_setup.hpp"
+
 #include <pthread.h>
+
+#include <new>
 
 namespace ringlet::detail {
 namespace {
@@ -16,6 +21,18 @@ AllGuards& all_guards() {
     return guards;
 }
 
+/// What is computed once, at the first use: a child would wait for ever for a thread that is not there.
+void finish_first_uses() noexcept {
+    try {
+        ensure_curl();
+        (void)curl_version_number();
+        (void)hashed_ca_directory_usable();
+        (void)usual_codings();
+    } catch (const std::bad_alloc&) {
+        // Then it is not being computed either.
+    }
+}
+
 }  // namespace
 
 // The analysis cannot follow locks that are taken in one handler and given back in another.
@@ -25,6 +42,7 @@ AllGuards& all_guards() {
 #endif
 struct ForkHandlers {
     static void prepare() {
+        finish_first_uses();
         all_guards().mutex.lock();
         for (auto* guard = all_guards().first; guard != nullptr; guard = guard->next_) guard->mutex_.lock();
     }

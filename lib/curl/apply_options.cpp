@@ -135,8 +135,19 @@ void apply_tls(CURL* easy, const WireOptions& options) {
     set_text(easy, CURLOPT_SSL_CIPHER_LIST, options.tls_ciphers, "tls_ciphers");
 }
 
-/// What is offered by default: whatever this libcurl decodes, but "deflate". Servers do not agree on what
-/// that means (RFC 9110 section 8.4.1.2), all of them have gzip, and libcurl writes a request byte by byte.
+void apply_content(CURL* easy, const WireOptions& options) {
+    if (!options.accept_encoding) {
+        set_option(easy, CURLOPT_ACCEPT_ENCODING, usual_codings().c_str(), "accept_encoding");
+    } else if (*options.accept_encoding) {
+        set_option(easy, CURLOPT_ACCEPT_ENCODING, (*options.accept_encoding)->c_str(), "accept_encoding");
+    }
+    set_text(easy, CURLOPT_USERAGENT, options.user_agent, "user_agent");
+}
+
+}  // namespace
+
+// What is offered by default: whatever this libcurl decodes, but "deflate". Servers do not agree on what
+// that means (RFC 9110 section 8.4.1.2), all of them have gzip, and libcurl writes a request byte by byte.
 const std::string& usual_codings() {
     static const std::string codings = [] {
         const int features = curl().version_info(CURLVERSION_NOW)->features;
@@ -151,17 +162,6 @@ const std::string& usual_codings() {
     }();
     return codings;
 }
-
-void apply_content(CURL* easy, const WireOptions& options) {
-    if (!options.accept_encoding) {
-        set_option(easy, CURLOPT_ACCEPT_ENCODING, usual_codings().c_str(), "accept_encoding");
-    } else if (*options.accept_encoding) {
-        set_option(easy, CURLOPT_ACCEPT_ENCODING, (*options.accept_encoding)->c_str(), "accept_encoding");
-    }
-    set_text(easy, CURLOPT_USERAGENT, options.user_agent, "user_agent");
-}
-
-}  // namespace
 
 void check_option(CURLcode code, const char* setting) {
     if (code == CURLE_OK) return;

@@ -4,6 +4,8 @@
 #include "curl/api.hpp"
 #include "value/options.hpp"
 
+#include <string>
+
 namespace ringlet::detail {
 
 /// Throws for a refused option: Error{invalid_argument} that names the setting, or std::bad_alloc.
@@ -17,5 +19,8 @@ void set_option(CURL* easy, CURLoption option, T value, const char* setting) {
 /// Sets what is set in `options` on an easy handle that has only a lane's own options. Throws as
 /// check_option().
 void apply_options(CURL* easy, const WireOptions& options);
+
+/// What is offered as Accept-Encoding by default; computed once. Throws std::bad_alloc.
+const std::string& usual_codings();
 
 }  // namespace ringlet::detail

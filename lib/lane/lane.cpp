@@ -152,8 +152,8 @@ void Lane::reset_easy_for_raw_use() {
 }
 
 void Lane::clear_easy() {
-    // libcurl 7.88 leaks the name of a cookie file that no transfer has read yet when it resets a handle.
-    if (holdings_.cookie_engine) curl().easy_setopt(easy(), CURLOPT_COOKIEFILE, nullptr);
+    // libcurl 7.88 leaks the list of cookie files when it resets a handle.
+    if (tainted_) curl().easy_setopt(easy(), CURLOPT_COOKIEFILE, nullptr);
     curl().easy_reset(easy());
     if (tainted_) {  // what a reset keeps: cookies, HSTS, alt-svc
         make_easy();

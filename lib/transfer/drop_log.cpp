@@ -20,7 +20,7 @@ DropLog& DropLog::instance() {
 }
 
 bool DropLog::admit(std::string_view origin, std::uint64_t& held_back) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     const auto now = std::chrono::steady_clock::now();
     auto found = windows_.find(origin);
     if (found == windows_.end()) {

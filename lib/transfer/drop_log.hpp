@@ -2,11 +2,12 @@
 #pragma once
 
 #include "base/log.hpp"
+#include "base/mutex.hpp"
+#include "cache/fork_guard.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -27,8 +28,9 @@ class DropLog {
     };
     bool admit(std::string_view origin, std::uint64_t& held_back);
 
-    std::mutex mutex_;
-    std::map<std::string, Window, std::less<>> windows_;  // guarded by mutex_
+    Mutex mutex_;
+    ForkGuard fork_guard_{mutex_};
+    std::map<std::string, Window, std::less<>> windows_ RINGLET_GUARDED_BY(mutex_);
 };
 
 }  // namespace ringlet::detail

@@ -42,6 +42,12 @@ std::uint64_t wake_ups() {
     return sum;
 }
 
+#if defined(__SANITIZE_THREAD__)
+constexpr int of_the_sanitizer = 5;  // its own thread looks around every 100 ms
+#else
+constexpr int of_the_sanitizer = 0;
+#endif
+
 }  // namespace
 
 TEST_CASE("C062 an idle connection is closed when its time is over, with no traffic", "[conformance][C062]") {
@@ -61,8 +67,8 @@ TEST_CASE("C062 an idle connection is closed when its time is over, with no traf
     // Nothing is idle any more: nothing wakes up. (A server that watches its sockets sleeps, too.)
     std::this_thread::sleep_for(50ms);  // why: whoever still has something to finish does
     const auto quiet = wake_ups();
-    std::this_thread::sleep_for(400ms);  // why: a periodic wake-up needs time to show
-    CHECK(wake_ups() - quiet <= 4);      // this thread's own among them
+    std::this_thread::sleep_for(400ms);                 // why: a periodic wake-up needs time to show
+    CHECK(wake_ups() - quiet <= 4 + of_the_sanitizer);  // this thread's own among them
     client.check_end(origin.url());
 }
 

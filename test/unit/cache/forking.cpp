@@ -1,11 +1,9 @@
 // fork(): parent and child go on, each with connections of its own.
 #include "driver.hpp"
 #include "process_state.hpp"
+#include "support/child.hpp"
 
 #include <catch2/catch_test_macros.hpp>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <future>
 #include <thread>
@@ -14,33 +12,8 @@ using namespace ringlet;
 using namespace ringlet::test;
 using namespace std::chrono_literals;
 
-namespace {
-
-// Runs in a forked child: 0 if it returns true. The child leaves without running the parent's exit handlers.
-template <class Child>
-int in_child(Child child) {
-#if defined(__SANITIZE_THREAD__)
-    SKIP("ThreadSanitizer supports no new threads in the child of a program with threads");
-#endif
-    const pid_t pid = fork();
-    if (pid == 0) {
-        alarm(20);
-        bool ok = false;
-        try {
-            ok = child();
-        } catch (...) {
-            _exit(2);
-        }
-        _exit(ok ? 0 : 1);
-    }
-    int status = -1;
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
-}  // namespace
-
 TEST_CASE("a child begins with an empty cache, its parent keeps its connections", "[cache][fork]") {
+    skip_where_a_child_has_no_threads();
     Origin server(respond_with(reply("x")));
     const auto cache = make_cache();
     request(cache, server);
@@ -60,6 +33,7 @@ TEST_CASE("a child begins with an empty cache, its parent keeps its connections"
 }
 
 TEST_CASE("a lease that the child inherits ends without a word on the wire", "[cache][fork]") {
+    skip_where_a_child_has_no_threads();
     Origin server(respond_with(reply("x")));
     const auto cache = make_cache({.max_connections = 1});
     Lease lease = lend(cache, server);
@@ -75,6 +49,7 @@ TEST_CASE("a lease that the child inherits ends without a word on the wire", "[c
 }
 
 TEST_CASE("threads that wait or watch in the parent do not exist in the child", "[cache][fork]") {
+    skip_where_a_child_has_no_threads();
     Origin server(respond_with(reply("x")));
     const auto cache = make_cache({.max_connections = 2, .idle_timeout = 300ms});
     Lease held = lend(cache, server);
@@ -99,6 +74,7 @@ TEST_CASE("threads that wait or watch in the parent do not exist in the child", 
 }
 
 TEST_CASE("fork in the middle of traffic on other threads", "[cache][fork]") {
+    skip_where_fork_clashes_with_threads();
     Origin server(respond_with(reply("x")), {.record_requests = false});
     const auto cache = make_cache({.max_connections = 2});
     std::atomic<bool> over = false;

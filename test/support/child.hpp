@@ -1,0 +1,53 @@
+// A forked child that a test runs a function in.
+#pragma once
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <exception>
+#include <type_traits>
+
+namespace ringlet::test {
+
+/// Runs the function in a forked child, which ends without the exit handlers of its parent. What it returns
+/// (0 for true); 99 if it threw, -1 if it did not end by itself within 20 s.
+template <class Run>
+int in_child(Run run) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(20);
+        int code = 99;
+        try {
+            if constexpr (std::is_same_v<decltype(run()), bool>)
+                code = run() ? 0 : 1;
+            else
+                code = run();
+        } catch (const std::exception& e) {
+            std::fprintf(stderr, "%s\n", e.what());
+        }
+        ::_exit(code);
+    }
+    int status = 0;
+    if (::waitpid(child, &status, 0) != child) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Where the child starts threads: to be called at the start of the test, as skipping throws.
+inline void skip_where_a_child_has_no_threads() {
+#if defined(__SANITIZE_THREAD__)
+    SKIP("ThreadSanitizer supports no new threads in the child of a program with threads");
+#endif
+}
+
+/// Where other threads are at work during the fork.
+inline void skip_where_fork_clashes_with_threads() {
+    skip_where_a_child_has_no_threads();
+#if defined(__SANITIZE_ADDRESS__)
+    SKIP("the allocator of GCC's AddressSanitizer does not survive a fork() while another thread allocates");
+#endif
+}
+
+}  // namespace ringlet::test
