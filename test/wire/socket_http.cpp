@@ -133,10 +133,16 @@ TEST_CASE("a connection that ended makes the client spent, and is never dialled 
         CHECK(origin.accepts() == 1);
     }
     SECTION("closed by the peer between two requests") {
-        Origin origin(test::respond_and_close(test::reply("bye")));
+        test::Gate closed;
+        Origin origin([&](test::Connection& c) {
+            if (!c.read_request()) return;
+            c.write(test::reply("bye"));
+            c.close();
+            closed.open();
+        });
         auto http = over(origin);
         CHECK(http.get("http://127.0.0.1:" + std::to_string(origin.port()) + "/").text() == "bye");
-        REQUIRE(origin.wait_until([](const auto& s) { return s.closed_by_us == 1; }));
+        REQUIRE(closed.wait());
         const auto url = origin.url();
         CHECK(outcome_of([&] { http.get(url); }).code == Errc::client_spent);
         CHECK(outcome_of([&] { http.get(url); }).code == Errc::client_spent);

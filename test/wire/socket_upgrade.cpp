@@ -251,17 +251,19 @@ TEST_CASE("a TLS socket cannot be handed over, and stays usable", "[wire][socket
 TEST_CASE("a peer that ends right behind its 101 leaves what it sent", "[wire][socket]") {
     const bool tls = GENERATE(false, true);
     CAPTURE(tls);
+    test::Gate closed;
     Server server(
-        [](test::Connection& c) {
+        [&](test::Connection& c) {
             if (!c.read_request()) return;
             c.write(std::string(switching) + "bye");
             c.close();
+            closed.open();
         },
         tls);
     test::Client client;
     client.session.ca_blob(test::TestCa::instance().pem());
     auto response = client.session.send(server.request());
-    REQUIRE(server.origin.wait_until([](const auto& s) { return s.closed_by_us == 1; }));
+    REQUIRE(closed.wait());
     auto socket = response.upgrade();
     CHECK(read_text(socket, 100) == "bye");
     CHECK(socket.state() == SocketState::half_closed);
