@@ -21,6 +21,10 @@ enum : int {
     opt_tcp_keepcnt = CURLOPTTYPE_LONG + 326,                      // 8.9
     opt_upload_flags = CURLOPTTYPE_LONG + 327,                     // 8.13
     opt_ssl_signature_algorithms = CURLOPTTYPE_STRINGPOINT + 328,  // 8.14
+    opt_httpsig_algorithm = CURLOPTTYPE_LONG + 329,                // 8.23
+    opt_httpsig_key = CURLOPTTYPE_STRINGPOINT + 330,
+    opt_httpsig_keyid = CURLOPTTYPE_STRINGPOINT + 331,
+    opt_httpsig_headers = CURLOPTTYPE_STRINGPOINT + 332,
 };
 
 // By number, where a name is deprecated: naming those would warn.
@@ -117,6 +121,7 @@ constexpr Numbers harmless = {
     CURLOPT_ACCEPT_ENCODING, CURLOPT_TRANSFER_ENCODING, CURLOPT_EXPECT_100_TIMEOUT_MS, CURLOPT_AWS_SIGV4,
     CURLOPT_REQUEST_TARGET, CURLOPT_PATH_AS_IS, CURLOPT_DISALLOW_USERNAME_IN_URL, CURLOPT_CRLF,
     CURLOPT_TRANSFERTEXT, CURLOPT_STREAM_WEIGHT, opt_upload_flags,
+    opt_httpsig_algorithm, opt_httpsig_key, opt_httpsig_keyid, opt_httpsig_headers,
     // what becomes of the answer
     CURLOPT_WRITEDATA, CURLOPT_WRITEFUNCTION, CURLOPT_HEADERDATA, CURLOPT_HEADERFUNCTION, CURLOPT_HEADER,
     CURLOPT_HTTP_CONTENT_DECODING, CURLOPT_HTTP_TRANSFER_DECODING, CURLOPT_FAILONERROR, CURLOPT_HTTP200ALIASES,

@@ -1,13 +1,9 @@
 // ringletify: programs as they are, with libringlet-preload.so in front of them.
 #include <catch2/catch_test_macros.hpp>
 
-#include <sys/wait.h>
-#include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
-#include <string_view>
 
+#include "compat/program.hpp"
 #include "support/certificates.hpp"
 #include "support/origin.hpp"
 #include "support/server_process.hpp"
@@ -16,39 +12,6 @@
 namespace {
 
 using namespace ringlet::test;
-
-struct Ran {
-    int exit_code = -1;
-    std::string output;  // stdout and stderr
-};
-
-Ran run(const std::string& command) {
-    Ran ran;
-    std::FILE* const pipe = ::popen((command + " 2>&1").c_str(), "r");
-    REQUIRE(pipe != nullptr);
-    std::array<char, 4096> buffer;
-    while (const auto n = std::fread(buffer.data(), 1, buffer.size(), pipe))
-        ran.output.append(buffer.data(), n);
-    const int status = ::pclose(pipe);
-    if (WIFEXITED(status)) ran.exit_code = WEXITSTATUS(status);
-    return ran;
-}
-
-// A sanitizer's runtime must be the first library of a process, so it cannot be put before another's program.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool can_preload = false;
-#else
-constexpr bool can_preload = true;
-#endif
-
-std::string ringletify(const std::string& command, std::string_view environment = "") {
-    return "env RINGLET_PRELOAD=" RINGLET_PRELOAD_LIBRARY " " + std::string(environment) +
-           " sh " RINGLETIFY " " + command;
-}
-
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
-}
 
 TEST_CASE("ringletify gives a C program one connection for 200 handles", "[compat][preload]") {
     if (!can_preload) SKIP("instrumented");
