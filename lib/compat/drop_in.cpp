@@ -62,7 +62,10 @@ CURLcode set_pointer(CURL* easy, CURLoption option, void* value) noexcept {
 
 CURL* init() noexcept {
     CURL* const easy = curl().easy_init();
-    if (easy != nullptr && pooling_enabled()) EasyTable::instance().add(easy);
+    if (easy != nullptr && pooling_enabled()) {
+        arrange_statistics();
+        EasyTable::instance().add(easy);
+    }
     return easy;
 }
 

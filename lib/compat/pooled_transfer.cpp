@@ -316,7 +316,6 @@ std::optional<CURLcode> try_pooled(CURL* easy, EasyRecord& record) noexcept {
     try {
         if (const auto* key = record.lane_key()) {
             const auto& cache = process_wide_cache();
-            arrange_statistics();  // to be printed before the cache is given up
             Lease lease = lease_for(*cache, record, *key, before);
             PooledTransfer transfer(easy, record, lease);
             result = transfer.run();

@@ -46,8 +46,17 @@ void count_passed_through() noexcept {
 }
 
 void arrange_statistics() noexcept {
-    static const int registered = is_on("RINGLET_STATS") ? std::atexit(print_statistics) : 0;
-    (void)registered;
+    static const bool arranged = [] {
+        if (!is_on("RINGLET_STATS")) return false;
+        try {
+            // Exit goes backwards: the figures must be printed before this cache is given up.
+            (void)ConnectionCache::process_wide();
+        } catch (const std::exception&) {
+            return false;
+        }
+        return std::atexit(print_statistics) == 0;
+    }();
+    (void)arranged;
 }
 
 }  // namespace ringlet::detail

@@ -9,7 +9,8 @@ bool pooling_enabled() noexcept;
 /// A transfer that took no lane.
 void count_passed_through() noexcept;
 
-/// From the first pooled transfer on, with RINGLET_STATS=1: the figures go to stderr when the process exits.
+/// With RINGLET_STATS=1 the figures go to stderr when the process exits. Called when a handle is made: a
+/// process that makes none has none to print.
 void arrange_statistics() noexcept;
 
 }  // namespace ringlet::detail
