@@ -30,7 +30,17 @@ AdoptedHttp::AdoptedHttp(Descriptor descriptor, const std::shared_ptr<AdoptedSoc
       cache_(private_cache()),
       session_(Access::handle(cache_)) {}
 
+/// In a forked child, what libcurl has is the parent's, and so is what counts in a cache of the parent's. A
+/// given descriptor that was not used yet is like any other.
+bool AdoptedHttp::inherited() const noexcept {
+    return generation_ != fork_generation() && (account_ || !origin_.empty());
+}
+
 void AdoptedHttp::require_connection() const {
+    if (inherited()) {
+        throw Error(Errc::client_spent,
+                    "client spent: the process has forked, and the connection is the parent's");
+    }
     if (adopted_->current() < 0) {
         throw Error(Errc::client_spent,
                     "client spent: its one connection has ended, and it never dials another");

@@ -3,9 +3,11 @@
 
 #include "api/session_state.hpp"
 #include "lane/adopted_socket.hpp"
+#include "lane/lane.hpp"
 #include "ringlet/socket.hpp"
 #include "socket/stream.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,6 +31,7 @@ class AdoptedHttp {
     AdoptedHttp(Descriptor descriptor, const std::shared_ptr<AdoptedSocket>& adopted);
     void admit(Call& call);
     void require_connection() const;
+    bool inherited() const noexcept;
 
     std::shared_ptr<Account> account_;  // may be null
     std::shared_ptr<AdoptedSocket> adopted_;
@@ -37,6 +40,7 @@ class AdoptedHttp {
     std::string origin_;     // of the first request
     std::string isolation_;  // its connection settings
     bool http1_ = true;
+    std::uint64_t generation_ = fork_generation();
     std::size_t requests_left_ = SIZE_MAX;
 };
 

@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <initializer_list>
 
+// The lists name every option there ever was, those that a newer libcurl calls deprecated too.
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
 namespace ringlet::detail {
 namespace {
 

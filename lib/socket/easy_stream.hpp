@@ -17,6 +17,7 @@ class EasyStream final : public Stream {
     std::size_t read(std::span<std::byte> to, const StreamLimits& limits) override;
     void write(std::span<const std::byte> bytes, const StreamLimits& limits) override;
     Waiting waiting() noexcept override;
+    bool inherited() const noexcept override { return lane_.forked(); }
     bool plain() const noexcept override { return plain_; }
     Descriptor release() override;
     std::string local_address() const override;

@@ -19,6 +19,8 @@ class PlainStream final : public Stream {
     void write(std::span<const std::byte> bytes, const StreamLimits& limits) override;
     Waiting waiting() noexcept override;
     bool holds_bytes() const noexcept override { return !early_.empty(); }
+    /// A descriptor that no cache counts is like any other: both processes have it.
+    bool inherited() const noexcept override { return account_ && account_->lane().forked(); }
     bool plain() const noexcept override { return true; }
     Descriptor release() override;
     std::string local_address() const override;

@@ -40,6 +40,13 @@ class SocketCore::Operation {
         core_.stream_.reset();
         after_ = SocketState::closed;
     }
+    /// In a forked child the socket is closed, and nothing said to the parent's peer.
+    void require_own() {
+        if (!core_.stream_->inherited()) return;
+        close();
+        throw Error(Errc::connection_lost,
+                    "socket: the process has forked, and the connection is the parent's");
+    }
 
   private:
     SocketCore& core_;
@@ -62,6 +69,7 @@ StreamLimits SocketCore::limits() const {
 
 std::size_t SocketCore::read(std::span<std::byte> to) {
     Operation operation(*this, SocketState::reading);
+    operation.require_own();
     if (operation.before() == SocketState::half_closed || to.empty()) return 0;
     try {
         const auto got = stream_->read(to, limits());
@@ -75,6 +83,7 @@ std::size_t SocketCore::read(std::span<std::byte> to) {
 
 std::size_t SocketCore::write(std::span<const std::byte> bytes) {
     Operation operation(*this, SocketState::writing);
+    operation.require_own();
     try {
         stream_->write(bytes, limits());
         return bytes.size();
@@ -85,7 +94,8 @@ std::size_t SocketCore::write(std::span<const std::byte> bytes) {
 }
 
 void SocketCore::flush() {
-    const Operation operation(*this, SocketState::writing);
+    Operation operation(*this, SocketState::writing);
+    operation.require_own();
 }
 
 void SocketCore::close() {
@@ -97,6 +107,7 @@ void SocketCore::close() {
 
 void SocketCore::start_tls(std::string_view host, const TlsOptions& options) {
     Operation operation(*this, SocketState::connecting);
+    operation.require_own();
     if (operation.before() != SocketState::open) {
         throw Error(Errc::socket_closed, "start_tls: the peer has ended its side");
     }
@@ -131,11 +142,13 @@ Descriptor SocketCore::take(Operation& operation) {
 
 int SocketCore::release() {
     Operation operation(*this, SocketState::writing);
+    operation.require_own();
     return take(operation).fd;
 }
 
 Descriptor SocketCore::take_for_http() {
     Operation operation(*this, SocketState::writing);
+    operation.require_own();
     const auto waiting = stream_->waiting();
     if (waiting == Stream::Waiting::bytes) {
         throw Error(

@@ -56,6 +56,8 @@ class Stream {
     virtual Waiting waiting() noexcept = 0;
     /// Bytes that were received already, and would be lost with the stream.
     virtual bool holds_bytes() const noexcept { return false; }
+    /// This is a forked child, and the connection its parent's: nothing but the destructor may be called.
+    virtual bool inherited() const noexcept = 0;
     /// Its bytes are the descriptor's: release() is possible.
     virtual bool plain() const noexcept = 0;
     /// The descriptor; the stream is over.

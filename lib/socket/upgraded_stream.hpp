@@ -24,6 +24,7 @@ class UpgradedStream final : public Stream, private LaneClient {
     std::size_t read(std::span<std::byte> to, const StreamLimits& limits) override;
     void write(std::span<const std::byte> bytes, const StreamLimits& limits) override;
     Waiting waiting() noexcept override;
+    bool inherited() const noexcept override { return lane_.forked(); }
     bool plain() const noexcept override { return false; }
     Descriptor release() override;
     std::string local_address() const override { return lane_.local_address(); }
