@@ -1,8 +1,7 @@
 // Opt-in: fmt formatters for the public enumerations and values. A program that includes it links fmt itself.
 //
-//     fmt::print("{}\n", cache.stats());        // 3 open (0 connecting, 1 leased, 2 idle), 0 waiting; 40
-//     requests, ... fmt::print("{:>20}\n", error.phase());    // each takes the format specification of a
-//     string
+//     fmt::print("{}\n", cache.stats());      // 3 open (0 connecting, 1 leased, 2 idle), 0 waiting; ...
+//     fmt::print("{:>20}\n", error.phase());  // each takes the format specification of a string
 //
 // Every text is one line, but for Explanation's. They are for people and logs: their words may change between
 // versions.
@@ -16,6 +15,7 @@
 #include <ringlet/settings.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>  // fmt::join, since fmt 11
 
 #include <chrono>
 #include <cstddef>

@@ -77,9 +77,13 @@ struct LaneCallbacks {
         auto* client = lane_of(lane).client_;
         return client ? client->on_progress(dltotal, dlnow, ultotal, ulnow) : 0;
     }
-    static int debug(CURL*, curl_infotype type, char* text, std::size_t size, void* lane) {
-        auto* client = lane_of(lane).client_;
-        if (client != nullptr && type == CURLINFO_TEXT) client->on_text({text, size});
+    static int debug(CURL*, curl_infotype type, char* words, std::size_t size, void* lane) {
+        if (type != CURLINFO_TEXT) return 0;
+        const std::string_view text(words, size);
+        // What libcurl with GnuTLS says when OpenSSL's would call SSL_CTX_FUNCTION.
+        const bool tls = text.starts_with("GnuTLS ciphers:");
+        if (tls && lane_of(lane).adopted_) lane_of(lane).before_first_byte();
+        if (auto* client = lane_of(lane).client_) client->on_text(text);
         return 0;
     }
     static curl_socket_t open_socket(void* lane, curlsocktype, curl_sockaddr* address) {
@@ -208,8 +212,9 @@ void Lane::set_connection_options(CURL* easy) {
     if (!dials_) {
         set(easy, CURLOPT_CONNECT_TO, connect_to_.get());
         if (adoption_needs_swap()) {
-            set(easy, CURLOPT_SSL_CTX_FUNCTION, &LaneCallbacks::tls_begins);
+            const auto code = curl().easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, &LaneCallbacks::tls_begins);
             set(easy, CURLOPT_SSL_CTX_DATA, this);
+            if (code != CURLE_OK) listen(true);  // GnuTLS: see debug()
         }
     }
     use_hashed_ca_directory(easy);
