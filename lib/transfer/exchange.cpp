@@ -319,7 +319,7 @@ void Exchange::drain_internally() noexcept {
     CloseReason why = CloseReason::none;
     try {
         const auto before = transfer_.body_bytes();
-        const auto until = Clock::now() + internal_drain_time;
+        const auto until = std::min(Clock::now() + internal_drain_time, patience_.deadline());
         transfer_.buffer().clear();
         transfer_.discard(true);
         transfer_.resume_if_paused();
@@ -327,7 +327,9 @@ void Exchange::drain_internally() noexcept {
             transfer_.step();
             const auto now = Clock::now();
             if (transfer_.done()) break;
-            if (transfer_.body_bytes() - before > internal_drain_bytes)
+            if (call_.options->stop && call_.options->stop->stop_requested())
+                why = CloseReason::cancelled;  // what comes next says so to the caller
+            else if (transfer_.body_bytes() - before > internal_drain_bytes)
                 why = CloseReason::drain_limit;
             else if (now >= until)
                 why = CloseReason::drain_timeout;

@@ -171,20 +171,19 @@ void Exchange::read_all(Sink sink) {
     const Inside inside(patience_);
     state_ = BodyState::partially_read;
     auto& buffer = transfer_.buffer();
-    const auto buffered = buffer.size();
-    if (buffered != 0) sink.put(sink.to, buffer.data(), buffered);
-    buffer.clear();
-    if (!transfer_.done()) {
-        transfer_.pour_into(sink);
-        try {
+    try {
+        if (!buffer.empty()) sink.put(sink.to, buffer.data(), buffer.size());
+        buffer.clear();
+        if (!transfer_.done()) {
+            transfer_.pour_into(sink);
             transfer_.resume_if_paused();
             drive([] { return false; });
-        } catch (...) {
-            transfer_.pour_into({});
-            fail_body();
         }
+    } catch (...) {
         transfer_.pour_into({});
+        fail_body();
     }
+    transfer_.pour_into({});
     read_total_ = transfer_.body_bytes();
     if (transfer_.result() != CURLE_OK || transfer_.exception()) fail_body();
     settle();

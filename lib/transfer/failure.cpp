@@ -36,6 +36,8 @@ Errc code_of(Transfer& transfer) {
     if (in_head && result == CURLE_RECV_ERROR && head.size() > suspiciously_large_head)
         return Errc::too_large;
     if (transfer.proxy_refused()) return Errc::proxy;
+    // HTTP/2: the connection ended before the answer began.
+    if (in_head && result == CURLE_PARTIAL_FILE) return Errc::connection_lost;
     // libcurl's word for an answer without a status line: HTTP/0.9.
     if (result == CURLE_UNSUPPORTED_PROTOCOL && transfer.sends() != 0) return Errc::protocol;
     return errc_of(result, head.complete());

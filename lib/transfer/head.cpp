@@ -173,9 +173,11 @@ void Head::note_keep_alive(std::string_view value) noexcept {
     }
 }
 
-void Head::add_trailer(std::string_view line) {
+bool Head::add_trailer(std::string_view line) {
     total_ += line.size();
-    if (total_ <= size_limit) trailers_text_.append(line);
+    if (total_ > size_limit) return false;
+    trailers_text_.append(line);
+    return true;
 }
 
 std::string_view Head::reason() const noexcept {

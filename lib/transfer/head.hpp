@@ -23,8 +23,8 @@ class Head {
     void clear() noexcept;
     /// One line as libcurl hands it over, with its line end.
     Line add(std::string_view line);
-    /// A field line after the body.
-    void add_trailer(std::string_view line);
+    /// A field line after the body. False: too many.
+    bool add_trailer(std::string_view line);
 
     bool started() const noexcept { return total_ != 0; }
     /// The present block is that of a final answer: 100 and 103 are not.

@@ -55,6 +55,7 @@ void Patience::next_transfer() noexcept {
     window_start_.reset();
     window_spent_ = {};
     window_bytes_ = 0;
+    away_seen_ = {};
 }
 
 void Patience::watch_first_byte(const Transfer& transfer, Clock::time_point now) {
@@ -68,10 +69,14 @@ void Patience::watch_first_byte(const Transfer& transfer, Clock::time_point now)
 
 void Patience::watch_speed(const Transfer& transfer, Clock::time_point now) {
     if (!low_speed_) return;
+    const auto away = transfer.time_away();
     if (!window_start_) {
         window_start_ = now;
         if (window_spent_ == nanoseconds::zero()) window_bytes_ = transfer.bytes_moved();
+    } else {
+        *window_start_ += away - away_seen_;
     }
+    away_seen_ = away;
     const auto span = low_speed_->time.value();
     if (window_spent_ + (now - *window_start_) < span) return;
     const auto moved = transfer.bytes_moved() - window_bytes_;

@@ -43,6 +43,7 @@ class Patience {
     std::optional<Clock::time_point> window_start_;
     std::chrono::nanoseconds window_spent_{};
     std::uint64_t window_bytes_ = 0;
+    Clock::duration away_seen_{};  // of Transfer::time_away(): kept out of the window
     bool too_slow_ = false;
 };
 

@@ -59,7 +59,8 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
         established_ = upload_ended_ = replaced_ = false;
     aim_ = nullptr;
     sink_ = {};
-    progress_at_ = spinning_since_ = {};
+    spinning_since_ = {};
+    time_away_ = {};
     may_connect_ = true;
     reached_cache_ = lease_.reused() || lease_->offered();
     const bool http1 = lease_->protocol() != Protocol::http_2;
@@ -174,11 +175,13 @@ bool Transfer::sent() const noexcept {
     const auto* upload = plan_.upload;
     if (upload == nullptr || !upload->present()) return true;
     curl_off_t uploaded = 0;
-    if (const auto memory = upload->memory()) {
-        curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_UPLOAD_T, &uploaded);
-        return static_cast<std::uint64_t>(uploaded) >= memory->size();
-    }
-    return upload->multipart() || upload->finished();
+    curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_UPLOAD_T, &uploaded);
+    const auto out = static_cast<std::uint64_t>(uploaded);
+    if (const auto memory = upload->memory()) return out >= memory->size();
+    if (!upload->multipart()) return upload->finished() && out >= upload->taken();
+    curl_off_t announced = -1;  // libcurl adds the parts up; -1: one of them has no known size
+    curl().easy_getinfo(lease_->easy(), CURLINFO_CONTENT_LENGTH_UPLOAD_T, &announced);
+    return announced >= 0 && uploaded >= announced;
 }
 
 std::exception_ptr Transfer::exception() const noexcept {
@@ -217,7 +220,9 @@ void Transfer::resume_if_paused() {
 std::size_t Transfer::on_read(char* buffer, std::size_t size) noexcept {
     if (failure_ == Failure::given_up) return CURL_READFUNC_ABORT;
     if (plan_.upgrade) return upload_ended_ ? 0 : CURL_READFUNC_PAUSE;
-    return plan_.upload != nullptr ? plan_.upload->read(buffer, size) : 0;
+    if (plan_.upload == nullptr) return 0;
+    const Away away(*this);
+    return plan_.upload->read(buffer, size);
 }
 
 int Transfer::on_seek(curl_off_t offset, int origin) noexcept {
@@ -279,6 +284,7 @@ int Transfer::on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultot
     if (now - progress_at_ < interval) return 0;
     progress_at_ = now;
     const auto figure = [](curl_off_t n) { return n > 0 ? static_cast<std::uint64_t>(n) : 0; };
+    const Away away(*this);
     try {
         plan_.options->progress({figure(dlnow), figure(dltotal), figure(ulnow), figure(ultotal)});
         return 0;

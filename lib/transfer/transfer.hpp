@@ -127,6 +127,8 @@ class Transfer final : public LaneClient {
 
     // --- figures
     std::uint64_t bytes_moved() const noexcept;  // both ways: for low_speed
+    /// Spent in the caller's own functions, while low_speed is asked for: no peer was waited for.
+    Clock::duration time_away() const noexcept { return time_away_; }
     Timings timings() const noexcept;
     Progress progress() const noexcept;
     unsigned sends() const noexcept { return sends_; }
@@ -191,7 +193,9 @@ class Transfer final : public LaneClient {
     char* aim_ = nullptr;
     std::size_t aim_size_ = 0, aim_used_ = 0;
     Sink sink_;
-    Clock::time_point progress_at_;
+    class Away;
+    Clock::duration time_away_{};
+    Clock::time_point progress_at_;             // the last call, also in the request before: so often at most
     Clock::time_point spinning_since_{};        // of the wait that spin() is in; zero: none
     unsigned spin_misses_ = 0, spin_rest_ = 0;  // spins in vain in a row; waits not to spin in
     std::exception_ptr exception_;
@@ -214,6 +218,24 @@ class Transfer final : public LaneClient {
     bool connect_pending_ =
         false;  // a new connection is established: to be told when libcurl's frames are left
     bool reached_cache_ = false;  // the cache knows this lane's connection as established
+};
+
+/// For the length of a call of the caller's function: see time_away().
+class Transfer::Away {
+  public:
+    explicit Away(Transfer& transfer) noexcept
+        : transfer_(transfer.plan_.options->low_speed ? &transfer : nullptr) {
+        if (transfer_ != nullptr) since_ = Clock::now();
+    }
+    ~Away() {
+        if (transfer_ != nullptr) transfer_->time_away_ += Clock::now() - since_;
+    }
+    Away(const Away&) = delete;
+    Away& operator=(const Away&) = delete;
+
+  private:
+    Transfer* transfer_;
+    Clock::time_point since_;
 };
 
 }  // namespace ringlet::detail

@@ -182,9 +182,7 @@ CloseReason Transfer::verdict() const noexcept {
     const auto wanted = plan_.options->headers.get("Connection");
     if (head_.says_close() || (wanted && list_contains(*wanted, "close")))
         return CloseReason::connection_close;
-    const auto* upload = plan_.upload;
-    const bool streamed = upload != nullptr && upload->present() && !upload->memory() && !upload->multipart();
-    if ((streamed && !upload->finished()) || !sent()) return CloseReason::transfer_error;
+    if (!sent()) return CloseReason::transfer_error;
     if (lease_->protocol() == Protocol::http_2) return CloseReason::none;
     if (head_.protocol() == Protocol::http_1_0 && !head_.says_keep_alive()) return CloseReason::http_1_0;
     const bool body_possible = plan_.method != "HEAD" && !head_.bodiless_status();

@@ -17,8 +17,8 @@ std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
         answered_ = true;
         const std::string_view line(data, size);
         if (head_.complete()) {
-            if (!line.starts_with("HTTP/")) head_.add_trailer(line);
-            return size;
+            const bool fits = line.starts_with("HTTP/") || head_.add_trailer(line);
+            return fits ? size : fail(Failure::head_too_large);
         }
         switch (head_.add(line)) {
             case Head::Line::too_large:
@@ -118,6 +118,7 @@ std::size_t Transfer::deliver(const char* data, std::size_t size) {
     auto left = too_large ? static_cast<std::size_t>(allowed) : size;
     body_bytes_ += left;
     if (sink_) {
+        const Away away(*this);
         sink_.put(sink_.to, data, left);
         return too_large ? fail(Failure::body_too_large) : size;
     }

@@ -38,6 +38,8 @@ class Upload {
     bool rewind() noexcept;
     /// All of it was handed to libcurl.
     bool finished() const noexcept { return finished_; }
+    /// So many bytes of a streamed body.
+    std::uint64_t taken() const noexcept { return taken_; }
     std::exception_ptr error() const noexcept { return error_; }
 
   private:
