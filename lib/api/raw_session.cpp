@@ -59,12 +59,11 @@ void SessionState::perform() {
     // As libcurl does: a URL without a scheme is http.
     const auto full =
         call.url.find("://") == std::string::npos && base_url_.empty() ? "http://" + call.url : call.url;
-    const auto url = base_url_.empty() ? Url::parse(full) : Url::parse(full, base_url_);
+    const auto url = parsed(full);
     if (raw_->keeps_cookies() && !raw_cookies_) raw_cookies_ = std::make_unique<CookieJar>();
-    options_lent_ = raw_lent_ = true;
-    call.options = options_;
+    call.options = options_;  // lent for the length of this call only
     call.cookies = raw_cookies_.get();
-    call.key = lane_key(url, *options_);
+    call.key = key_for(*url);
     call.cache = core_;
     run_raw_transfer(call, info_);
 }

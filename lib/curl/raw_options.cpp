@@ -116,15 +116,15 @@ SlistPtr copy_of(const curl_slist* list) {
 }
 
 template <class T>
-void put(CURL* easy, CURLoption id, T value, const std::string& name) {
-    set_option(easy, id, value, ("CURLOPT_" + name).c_str());
+void put(CURL* easy, CURLoption id, T value, const char* name) {
+    const auto code = curl().easy_setopt(easy, id, value);
+    if (code != CURLE_OK) check_option(code, ("CURLOPT_" + std::string(name)).c_str());
 }
 
 }  // namespace
 
 void RawOptions::copy_pointed(Option& option) {
-    const auto type = known(option.id).type;
-    if (type == CURLOT_STRING) {
+    if (option.info->type == CURLOT_STRING) {
         if (const auto* text = std::get_if<const char*>(&option.value)) {
             if (*text == nullptr)
                 option.value = nullptr;
@@ -142,7 +142,10 @@ void RawOptions::copy_pointed(Option& option) {
 }
 
 void RawOptions::set(CURLoption id, RawValue value) {
-    const auto& info = known(id);
+    // Searching libcurl's table costs as much as a third of a request.
+    const auto earlier =
+        std::find_if(options_.begin(), options_.end(), [id](const Option& o) { return o.id == id; });
+    const auto& info = earlier == options_.end() ? known(id) : *earlier->info;
     if (!fits(info.type, value)) refuse(info.name, wanted(info.type));
     if (const auto* number = std::get_if<long long>(&value)) {
         const bool is_long = info.type != CURLOT_OFF_T;
@@ -151,19 +154,19 @@ void RawOptions::set(CURLoption id, RawValue value) {
             refuse(info.name, "the number is too large");
         }
     }
-    Option option{id, info.name, std::move(value), nullptr, {}};
+    Option option{id, &info, std::move(value), nullptr, {}};
     copy_pointed(option);
     // Actions (cookie commands) add up; of everything else the latest counts.
-    if (id != CURLOPT_COOKIELIST) options_.remove_if([id](const Option& o) { return o.id == id; });
+    if (id != CURLOPT_COOKIELIST && earlier != options_.end()) options_.erase(earlier);
     options_.push_back(std::move(option));
 }
 
 void RawOptions::apply_one(CURL* easy, const Option& option) {
-    const auto& [id, name, value, list, bytes] = option;
-    const auto type = known(id).type;
+    const auto& [id, info, value, list, bytes] = option;
+    const auto* const name = info->name;
     if (const auto* number = std::get_if<long long>(&value)) {
-        return type == CURLOT_OFF_T ? put(easy, id, static_cast<curl_off_t>(*number), name)
-                                    : put(easy, id, static_cast<long>(*number), name);
+        return info->type == CURLOT_OFF_T ? put(easy, id, static_cast<curl_off_t>(*number), name)
+                                          : put(easy, id, static_cast<long>(*number), name);
     }
     if (const auto* text = std::get_if<std::string>(&value)) {
         // Not copied by libcurl: the size comes with it, since a std::string may hold NUL.
@@ -212,10 +215,12 @@ std::shared_ptr<RawOptions> RawOptions::copy_if(bool (*wanted)(CURLoption)) cons
     copy->with_handle_ = with_handle_;
     for (const auto& option : options_) {
         if (!wanted(option.id)) continue;
-        auto value = option.value;
-        curl_blob blob{const_cast<char*>(option.bytes.data()), option.bytes.size(), CURL_BLOB_COPY};
-        if (std::holds_alternative<curl_blob*>(value)) value = &blob;
-        copy->set(option.id, std::move(value));
+        Option same{option.id, option.info, option.value, nullptr, option.bytes};
+        if (option.list) {
+            same.list = copy_of(option.list.get());
+            same.value = same.list.get();
+        }
+        copy->options_.push_back(std::move(same));
     }
     return copy;
 }
@@ -240,6 +245,15 @@ bool RawOptions::concerns_connection(CURLoption id) noexcept {
 bool RawOptions::makes_connection_private() const noexcept {
     return with_handle_ || std::any_of(options_.begin(), options_.end(),
                                        [](const Option& o) { return concerns_connection(o.id); });
+}
+
+bool RawOptions::outlive_reset() const noexcept {
+    const auto outlives = [](const Option& option) {
+        const auto effect = effect_of(option.id);
+        return effect != OptionEffect::harmless && effect != OptionEffect::names_origin &&
+               effect != OptionEffect::in_key;
+    };
+    return with_handle_ || keeps_cookies() || std::any_of(options_.begin(), options_.end(), outlives);
 }
 
 bool RawOptions::keeps_cookies() const noexcept {

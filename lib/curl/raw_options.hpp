@@ -35,6 +35,9 @@ class RawOptions {
     std::shared_ptr<RawOptions> clone() const;
     /// CURLOPT_URL's value; "" when not set.
     std::string url() const;
+    /// A reset of the handle does not undo all that these options bring along (cookies, HSTS, alt-svc, what a
+    /// with_handle() function did), or is not known to.
+    bool outlive_reset() const noexcept;
     bool is_set(CURLoption option) const noexcept;
     /// A connection made with these options must serve nobody else.
     bool makes_connection_private() const noexcept;
@@ -46,7 +49,7 @@ class RawOptions {
   private:
     struct Option {
         CURLoption id;
-        std::string name;
+        const curl_easyoption* info;  // libcurl's own table has it
         RawValue value;
         SlistPtr list;      // owned copy of a curl_slist*
         std::string bytes;  // owned copy of a blob

@@ -109,6 +109,8 @@ class Lane {
     /// Options of that id are on the easy; 0: only the lane's own. Resets everything but the lane's own.
     /// raw_options: those of a raw transfer, which no id names.
     static constexpr std::uint64_t raw_options = UINT64_MAX;
+    /// Nothing but what concerns the connection: as reset_easy_for_raw_use() leaves it.
+    static constexpr std::uint64_t ready_for_raw = UINT64_MAX - 2;
     std::uint64_t configured() const noexcept { return configured_; }
     void set_configured(std::uint64_t options_id) noexcept { configured_ = options_id; }
     /// Back to a fresh easy handle with the lane's own options: no cookie, credential or option of an earlier

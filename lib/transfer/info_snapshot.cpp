@@ -1,6 +1,7 @@
 // InfoSnapshot: every figure of curl_easy_getinfo, taken while the handle is still at hand.
 #include "transfer/raw_transfer.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -14,12 +15,21 @@ constexpr int first_info = 1;
 constexpr int last_info =
     static_cast<int>(CURLINFO_LASTONE) + 20;  // a later libcurl may know more than the header does
 
-template <class T>
-void ask(CURL* easy, std::map<int, raw::Info>& values, int what) {
-    T value{};
-    using Held = std::conditional_t<std::is_integral_v<T>, std::int64_t, T>;
-    if (curl().easy_getinfo(easy, static_cast<CURLINFO>(what), &value) != CURLE_OK) return;
-    values.emplace(what, static_cast<Held>(value));
+/// Those that this libcurl has, each once for its type, found out by asking.
+std::vector<int> known_figures(CURL* easy) {
+    std::vector<int> known;
+    const auto has = [&](int what, auto value) {
+        if (curl().easy_getinfo(easy, static_cast<CURLINFO>(what), &value) == CURLE_OK) known.push_back(what);
+    };
+    for (const int type : {CURLINFO_STRING, CURLINFO_LONG, CURLINFO_DOUBLE, CURLINFO_OFF_T}) {
+        for (int n = first_info; n <= last_info; ++n) {
+            if (type == CURLINFO_STRING) has(type + n, static_cast<const char*>(nullptr));
+            if (type == CURLINFO_LONG) has(type + n, 0L);
+            if (type == CURLINFO_DOUBLE) has(type + n, 0.0);
+            if (type == CURLINFO_OFF_T) has(type + n, curl_off_t{});
+        }
+    }
+    return known;
 }
 
 SlistPtr copy_of(const curl_slist* list) {
@@ -37,28 +47,41 @@ void InfoSnapshot::clear() noexcept {
     certificates_ = {};
 }
 
+template <class T>
+void InfoSnapshot::ask(CURL* easy, int what) {
+    T value{};
+    using Held = std::conditional_t<std::is_integral_v<T>, std::int64_t, T>;
+    if (curl().easy_getinfo(easy, static_cast<CURLINFO>(what), &value) != CURLE_OK) return;
+    values_.emplace_back(what, static_cast<Held>(value));
+}
+
 void InfoSnapshot::take(CURL* easy) {
     clear();
-    char* pointer = nullptr;  // CURLINFO_PRIVATE is numbered among the strings, and is none
-    if (curl().easy_getinfo(easy, CURLINFO_PRIVATE, &pointer) == CURLE_OK)
-        values_.emplace(CURLINFO_PRIVATE, pointer);
-    for (int n = first_info; n <= last_info; ++n) {
-        if (CURLINFO_STRING + n == CURLINFO_PRIVATE) continue;
-        const char* text = nullptr;
-        if (curl().easy_getinfo(easy, static_cast<CURLINFO>(CURLINFO_STRING + n), &text) == CURLE_OK &&
-            text != nullptr) {
-            values_.emplace(CURLINFO_STRING + n, std::string(text));
+    // For each thread: another's unfinished question would be left for ever to a forked child.
+    thread_local const std::vector<int> known = known_figures(easy);
+    values_.reserve(known.size() + 4);
+    for (const int what : known) {
+        const int type = what & CURLINFO_TYPEMASK;
+        if (what == CURLINFO_PRIVATE) {  // numbered among the strings, and is none
+            ask<char*>(easy, what);
+        } else if (type == CURLINFO_STRING) {
+            const char* text = nullptr;
+            curl().easy_getinfo(easy, static_cast<CURLINFO>(what), &text);
+            if (text != nullptr) values_.emplace_back(what, std::string(text));
+        } else if (type == CURLINFO_LONG) {
+            ask<long>(easy, what);
+        } else if (type == CURLINFO_DOUBLE) {
+            ask<double>(easy, what);
+        } else {
+            ask<curl_off_t>(easy, what);
         }
-        ask<long>(easy, values_, CURLINFO_LONG + n);
-        ask<double>(easy, values_, CURLINFO_DOUBLE + n);
-        ask<curl_off_t>(easy, values_, CURLINFO_OFF_T + n);
     }
-    ask<curl_socket_t>(easy, values_, CURLINFO_ACTIVESOCKET);
+    ask<curl_socket_t>(easy, CURLINFO_ACTIVESOCKET);
     for (const auto what : {CURLINFO_COOKIELIST, CURLINFO_SSL_ENGINES}) {
         curl_slist* list = nullptr;
         if (curl().easy_getinfo(easy, what, &list) != CURLE_OK || list == nullptr) continue;
         lists_.emplace_back(list);  // the caller's to free, says libcurl
-        values_.emplace(what, list);
+        values_.emplace_back(what, list);
     }
     curl_certinfo* certificates = nullptr;
     if (curl().easy_getinfo(easy, CURLINFO_CERTINFO, &certificates) != CURLE_OK || certificates == nullptr)
@@ -68,11 +91,12 @@ void InfoSnapshot::take(CURL* easy) {
         certificate_lists_.push_back(lists_.back().get());
     }
     certificates_ = {certificates->num_of_certs, certificate_lists_.data()};
-    values_.emplace(CURLINFO_CERTINFO, &certificates_);
+    values_.emplace_back(CURLINFO_CERTINFO, &certificates_);
 }
 
 raw::Info InfoSnapshot::get(CURLINFO what) const {
-    const auto found = values_.find(what);
+    const auto found = std::find_if(values_.begin(), values_.end(),
+                                    [what](const auto& value) { return value.first == what; });
     return found == values_.end() ? raw::Info{} : found->second;
 }
 

@@ -9,6 +9,7 @@
 #include "value/url.hpp"
 
 #include <algorithm>
+#include <new>
 #include <optional>
 #include <stop_token>
 #include <utility>
@@ -55,6 +56,7 @@ class RawLane final : public LaneClient {
     std::optional<CURLcode> step();
     void tell_connected() noexcept;
     bool stayed_at_origin() const noexcept;
+    bool take_options_off() noexcept;
 
     Lease lease_;
     const RawCall& call_;
@@ -65,7 +67,8 @@ class RawLane final : public LaneClient {
 
 void RawLane::configure() {
     auto& lane = *lease_;
-    lane.reset_easy_for_raw_use();
+    if (lane.configured() != Lane::ready_for_raw) lane.reset_easy_for_raw_use();
+    lane.set_configured(Lane::raw_options);
     auto wire = call_.options->wire;
     // libcurl's own default: what the server sends is passed on as it is.
     if (!wire.accept_encoding) wire.accept_encoding = std::optional<std::string>(std::nullopt);
@@ -76,7 +79,7 @@ void RawLane::configure() {
         CookieJar::start(lane.easy());
         call_.cookies->load(lane.easy());
     }
-    lane.taint();  // whatever those options bring along ends with this transfer
+    if (raw && raw->outlive_reset()) lane.taint();
     lane.holdings().options = raw;
     if (raw) raw->apply(lane.easy(), RawOptions::Use::whole);
 }
@@ -151,6 +154,17 @@ CloseReason RawLane::verdict(CURLcode result) const noexcept {
     return CloseReason::none;
 }
 
+/// What the session set is the session's again: nothing on the lane points at it.
+bool RawLane::take_options_off() noexcept {
+    try {
+        lease_->reset_easy_for_raw_use();
+        lease_->set_configured(Lane::ready_for_raw);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
 void RawLane::leave(CloseReason why) noexcept {
     auto& lane = *lease_;
     if (lane.sockets().all().size() > 1) {
@@ -164,10 +178,12 @@ void RawLane::leave(CloseReason why) noexcept {
     if (call_.cookies != nullptr && added_) call_.cookies->store(lane.easy());
     if (added_) curl().multi_remove_handle(lane.multi(), lane.easy());
     lane.set_client(nullptr);
-    int running = 0;
     // From libcurl 8.10 on a connection that is not kept waits for its graceful end: one turn lets it go.
-    curl().multi_perform(lane.multi(), &running);
+    constexpr unsigned ends_gracefully = 0x080a00;
+    int running = 0;
+    if (curl_version_number() >= ends_gracefully) curl().multi_perform(lane.multi(), &running);
     if (why == CloseReason::none && lane.socket() < 0) why = CloseReason::connection_close;
+    if (!take_options_off()) why = CloseReason::transfer_error;
     const auto cache = lease_.cache();
     cache->release(std::move(lease_), {why, std::nullopt});
 }

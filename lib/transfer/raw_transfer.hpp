@@ -8,9 +8,9 @@
 #include "transfer/cookie_jar.hpp"
 #include "value/options.hpp"
 
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ringlet::detail {
@@ -23,8 +23,11 @@ class InfoSnapshot {
     raw::Info get(CURLINFO what) const;
 
   private:
-    std::map<int, raw::Info> values_;
-    std::vector<SlistPtr> lists_;  // copies that values_ points into
+    template <class T>
+    void ask(CURL* easy, int what);
+
+    std::vector<std::pair<int, raw::Info>> values_;  // in the order of their numbers, but for the last few
+    std::vector<SlistPtr> lists_;                    // copies that values_ points into
     std::vector<curl_slist*> certificate_lists_;
     curl_certinfo certificates_{};
 };

@@ -1,5 +1,6 @@
 // The half of Transfer that puts a request on a lane and takes it off again.
 #include "curl/apply_options.hpp"
+#include "curl/raw_options.hpp"
 #include "transfer/transfer.hpp"
 #include "value/text.hpp"
 
@@ -38,7 +39,7 @@ void Transfer::configure() {
         if (lane.configured() != 0) lane.reset_easy();
         const auto& wire = plan_.options->wire;
         if (wire.raw) {
-            lane.taint();  // ringlet cannot know all that they bring along
+            if (wire.raw->outlive_reset()) lane.taint();
             lane.holdings().options = wire.raw;
         }
         apply_options(lane.easy(), wire);
