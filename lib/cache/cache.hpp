@@ -80,6 +80,9 @@ class Cache : public std::enable_shared_from_this<Cache> {
     /// peer_closed, then opened).
     void connected(Lease& lease) noexcept;
     void reconnected(Lease& lease, CloseReason why) noexcept;
+    /// The loan's request is over, and its holder has another one for it: as a release and another acquire,
+    /// but the lane is nobody else's in between. False: it has to come back.
+    bool renew(Lease& lease) noexcept;
     /// Ends the loan. What became of the lane: none (it is kept idle or was handed to a waiter) or why it was
     /// closed.
     CloseReason release(Lease&& lease, const Verdict& verdict) noexcept;

@@ -52,6 +52,22 @@ bool Cache::note_connected(const Lease& lease, CloseReason old_one) noexcept {
     return true;
 }
 
+bool Cache::renew(Lease& lease) noexcept {
+    {
+        const Lock lock(mutex_);
+        notice_fork();
+        if (closed() || held_locked(lease.lane_, lease.slot_) == nullptr) return false;
+        if (policy_.renew(lease.slot_, Clock::now()) != CloseReason::none) return false;
+        ++totals_.requests;
+        ++totals_.reused;
+        lease.reused_ = true;
+    }
+    for (const auto kind : {Event::Kind::released, Event::Kind::leased, Event::Kind::reused}) {
+        tell_of(lease, kind);
+    }
+    return true;
+}
+
 CloseReason Cache::release(Lease&& lease, const Verdict& verdict) noexcept {
     const auto self = std::move(lease.cache_);  // perhaps the last owner of the cache
     Lane* const lane = std::exchange(lease.lane_, nullptr);

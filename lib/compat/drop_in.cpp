@@ -54,6 +54,7 @@ CURLcode set_pointer(CURL* easy, CURLoption option, void* value) noexcept {
     const auto code = curl().easy_setopt(easy, option, value);
     return noted(code, record, [&](EasyRecord& r) {
         if (option == CURLOPT_SHARE) return r.note_share(EasyTable::instance().share(value));
+        if (option == CURLOPT_RESOLVE) return r.note_names(static_cast<const curl_slist*>(value));
         r.note_pointer(option, value);
     });
 }

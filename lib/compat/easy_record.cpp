@@ -13,8 +13,7 @@
 namespace ringlet::detail {
 namespace {
 
-/// Options whose effects outlive them: a handle's DNS cache, its HSTS and alt-svc memory, an engine; and
-/// those nobody knows.
+/// Options whose effects outlive them: a handle's HSTS and alt-svc memory, an engine; and those nobody knows.
 bool stays_with_handle(CURLoption option) noexcept {
     switch (option) {
         case CURLOPT_OPENSOCKETFUNCTION:
@@ -95,7 +94,9 @@ EasyRecord::EasyRecord(const EasyRecord& other)
       own_dns_timeout_(other.own_dns_timeout_),
       may_be_unsafe_(other.may_be_unsafe_),
       timeout_ms_(other.timeout_ms_),
-      headers_(other.headers_) {
+      headers_(other.headers_),
+      names_(other.names_),
+      has_names_(other.has_names_) {
     // libcurl does not copy CURLOPT_ERRORBUFFER.
 }
 
@@ -145,6 +146,14 @@ void EasyRecord::note_pointer(CURLoption option, const void* value) {
     } else {
         put(option, text_of(option, value));
     }
+}
+
+void EasyRecord::note_names(const curl_slist* names) {
+    SlistPtr copy;
+    for (; names != nullptr; names = names->next) append(copy, names->data);
+    has_names_ = copy != nullptr;
+    put(CURLOPT_RESOLVE, text_of(CURLOPT_RESOLVE, copy.get()));
+    names_ = std::move(copy);
 }
 
 /// What does not concern the connection, but how a transfer is run on a lane.
@@ -212,7 +221,7 @@ void EasyRecord::reset() noexcept {
     values_.clear();
     private_options_.clear();
     connect_only_ = has_url_ = netrc_ = fresh_connect_ = may_be_unsafe_ = key_valid_ = false;
-    follows_redirects_ = own_dns_timeout_ = false;
+    follows_redirects_ = own_dns_timeout_ = has_names_ = false;
     curlu_ = nullptr;
     http_auth_ = proxy_auth_ = static_cast<long>(CURLAUTH_BASIC);
     error_buffer_ = nullptr;

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -41,6 +42,7 @@ class EasyRecord {
     void note_number(CURLoption option, long long value);
     void note_pointer(CURLoption option, const void* value);
     void note_share(EasyShare share) noexcept { share_ = share; }
+    void note_names(const curl_slist* names);  // CURLOPT_RESOLVE
     /// As curl_easy_reset: what a handle keeps, stays.
     void reset() noexcept;
     /// The handle's transfers are libcurl's from now on.
@@ -64,6 +66,9 @@ class EasyRecord {
     /// CURLOPT_DNS_CACHE_TIMEOUT is the program's.
     bool own_dns_timeout() const noexcept { return own_dns_timeout_; }
     bool has_headers() const noexcept { return headers_ != nullptr; }
+    /// A copy of CURLOPT_RESOLVE's list, null where it is not set. libcurl reads the program's once, into the
+    /// DNS cache of the multi that the first transfer runs on: any other must be given it again.
+    curl_slist* names() const noexcept { return has_names_ ? names_.get() : nullptr; }
     /// Looks through CURLOPT_HTTPHEADER. Only while the transfer runs: the list is the program's.
     bool says_connection_close() const noexcept;
     bool has_idempotency_key() const noexcept;
@@ -77,8 +82,9 @@ class EasyRecord {
         std::uint64_t connection_id = 0;
     };
     Last last;
-    bool running = false;  // inside perform()
-    bool boarded = false;  // ... on a lane, with its callbacks
+    bool running = false;        // inside perform()
+    bool boarded = false;        // ... on a lane, with its callbacks
+    bool names_on_lane = false;  // so the handle's own multi may not have them
 
     /// See Tether. Guarded by park_mutex.
     std::mutex park_mutex;
@@ -125,6 +131,8 @@ class EasyRecord {
     bool may_be_unsafe_ = false;
     long timeout_ms_ = 0;
     const curl_slist* headers_ = nullptr;
+    std::shared_ptr<curl_slist> names_;  // kept by a reset: libcurl may still point at it
+    bool has_names_ = false;
 
     LaneKey key_;
     std::string key_authority_;  // what of the URL key_ was made from; empty: not to be used again

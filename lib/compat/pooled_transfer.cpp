@@ -40,6 +40,11 @@ void restore_dns_timeout(CURL* easy, const EasyRecord& record) noexcept {
     }
 }
 
+/// Lets the next transfer read CURLOPT_RESOLVE's list.
+void give_names(CURL* easy, const EasyRecord& record) noexcept {
+    if (auto* names = record.names()) curl().easy_setopt(easy, CURLOPT_RESOLVE, names);
+}
+
 /// Each socket counts.
 bool limited(const CacheSettings& settings) noexcept {
     return !settings.max_connections.is_unlimited() || !settings.max_connections_per_host.is_unlimited() ||
@@ -162,7 +167,9 @@ void PooledTransfer::tell_connected() noexcept {
 bool PooledTransfer::leave_name_cache(Clock::time_point now) noexcept {
     constexpr auto surely_current = dns_timeout - std::chrono::seconds(10);
     const auto& names = lease_->name_cache();
-    if (record_.own_dns_timeout() || !(names.empty || now - names.filled_at < surely_current)) return false;
+    if (record_.own_dns_timeout() || record_.names() != nullptr ||
+        !(names.empty || now - names.filled_at < surely_current))
+        return false;
     constexpr long forever = -1;
     return curl().easy_setopt(easy_, CURLOPT_DNS_CACHE_TIMEOUT, forever) == CURLE_OK;
 }
@@ -197,6 +204,9 @@ std::optional<CURLcode> PooledTransfer::run() noexcept {
     if (was_open_ && record_.may_be_unsafe())
         ear_.start(kept_socket_, lane.key().origin().starts_with("https:"));
     lane.set_client(this);
+    // Whoever opened a connection on this lane has given it the names: they are part of its key.
+    record_.names_on_lane = record_.names() != nullptr;
+    if (!was_open_) give_names(easy_, record_);
     if (record_.follows_redirects() && !limited(lease_.cache()->settings())) lane.keep_redirects();
     // A plain request on a kept connection opens none, as a rule.
     const bool watched = !was_open_ || record_.may_be_unsafe() || record_.follows_redirects();
@@ -269,7 +279,7 @@ Lease acquire_from(Cache& cache, const LaneKey& key, AcquireLimits limits) {
 /// The handle's own parked lane, where it will do, else one of the cache's.
 Lease lease_for(Cache& cache, EasyRecord& record, const LaneKey& key, Lease& parked) {
     const bool usable = parked && !record.fresh_connect() && parked->key() == key &&
-                        parked->check() == Lane::Liveness::usable && !cache.closed();
+                        parked->check() == Lane::Liveness::usable && cache.renew(parked);
     if (usable) return std::move(parked);
     if (parked && limited(cache.settings())) {  // it must not wait for itself
         cache.release(std::move(parked), {.close = CloseReason::over_limit});
@@ -337,6 +347,7 @@ std::optional<CURLcode> try_pooled(CURL* easy, EasyRecord& record) noexcept {
     }
     if (!result) {
         count_passed_through();
+        if (std::exchange(record.names_on_lane, false)) give_names(easy, record);
         result = curl().easy_perform(easy);
     }
     if (before && has_let_go(*result)) {

@@ -50,6 +50,14 @@ void Policy::connected(LaneId lane, Instant now, double jitter) noexcept {
     l.lifetime_end = later(now, std::chrono::nanoseconds(static_cast<std::int64_t>(nanoseconds)));
 }
 
+CloseReason Policy::renew(LaneId lane, Instant now) noexcept {
+    Lane& l = lanes_[lane];
+    ++l.requests;
+    const CloseReason why = unfit(l, now);
+    if (why != CloseReason::none) --l.requests;
+    return why;
+}
+
 CloseReason Policy::release(LaneId lane, const Outcome& outcome, Instant now) noexcept {
     Lane& l = lanes_[lane];
     if (outcome.served) ++l.requests;

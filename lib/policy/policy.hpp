@@ -83,6 +83,9 @@ class Policy {
     /// A lane that is to be connected now is: its age counts from here. `jitter` in [0, 1) takes up to 10 %
     /// off its lifetime.
     void connected(LaneId lane, Instant now, double jitter) noexcept;
+    /// A leased lane whose holder has served one request and has another: none (it is leased on, before
+    /// anybody who waits) or why it has to come back instead (nothing has changed).
+    CloseReason renew(LaneId lane, Instant now) noexcept;
     /// A leased lane: none (it is idle now, or granted to a waiter) or why it was ordered closed.
     CloseReason release(LaneId lane, const Outcome& outcome, Instant now) noexcept;
     /// A lane that was lent but not used yet turned out to be dead. Its holder keeps its place: the answer is

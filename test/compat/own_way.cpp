@@ -165,6 +165,7 @@ TEST_CASE("a redirect to another origin keeps both connections, and mixes nothin
         away.set(CURLOPT_FOLLOWLOCATION, 1L);
         CHECK(away.perform() == CURLE_OK);
         CHECK(away.body == "there");
+        away.cleanup();
         EasyHandle stay(here.url("/"));
         CHECK(stay.perform() == CURLE_OK);
         CHECK(stay.body == "here");

@@ -46,6 +46,24 @@ TEST_CASE("a parked lane serves its handle again, and nobody else before that is
     CHECK(origin.accepts() == 2);
 }
 
+TEST_CASE("each transfer on a parked lane counts, and asks whether it may have it still",
+          "[compat][parking]") {
+    const Parking parking(true);
+    auto cache = emptied_cache();
+    const auto before = cache.stats();
+    const Origin origin(respond_with(reply("x")));
+    EasyHandle easy(origin.url());
+    for (int i = 0; i < 10; ++i) CHECK(easy.perform() == CURLE_OK);
+    const auto after = cache.stats();
+    CHECK(after.requests - before.requests == 10);
+    CHECK(after.reused - before.reused == 9);
+    cache.close_idle();  // leased ones too, once they are given back
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.connects() == 1);
+    CHECK(cache.stats().leased == 1);
+    CHECK(origin.accepts() == 2);
+}
+
 TEST_CASE("a handle that goes to another origin gives its parked lane back", "[compat][parking]") {
     const Parking parking(true);
     const auto cache = emptied_cache();

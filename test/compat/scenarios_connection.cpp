@@ -111,7 +111,13 @@ std::vector<Scenario> ways() {
              const List resolve{("named.test:" + port + ":127.0.0.1").c_str()};
              const List connect_to{("other.test:80:127.0.0.1:" + port).c_str()};
              const auto h = t.handle("http://named.test:" + port + "/echo");
-             h->set(CURLOPT_RESOLVE, resolve.list);
+             h->set(CURLOPT_RESOLVE, resolve.list).verbose();
+             h->perform();
+             h->perform();
+             h->set(
+                  CURLOPT_SOCKOPTFUNCTION, +[](void*, curl_socket_t, curlsocktype) { return 0; })
+                 .set(CURLOPT_FRESH_CONNECT, 1L)
+                 .set(CURLOPT_VERBOSE, 0L);
              h->perform();
              const auto other = t.handle("http://other.test/echo");
              other->set(CURLOPT_CONNECT_TO, connect_to.list);

@@ -134,6 +134,21 @@ TEST_CASE("max_requests: the lane is closed after so many", "[policy][C072]") {
     CHECK(b.release(lane) == CloseReason::requests);
 }
 
+TEST_CASE("a renewed loan counts its requests, and ends as a released one would", "[policy]") {
+    Bench b({.max_requests = 3, .max_lifetime = 10s});
+    const LaneId lane = b.open(1);
+    CHECK(b.policy.renew(lane, b.now) == CloseReason::none);
+    CHECK(b.policy.count(ConnectionState::leased) == 1);
+    CHECK(b.policy.renew(lane, b.now + 10s) == CloseReason::lifetime);
+    CHECK(b.policy.renew(lane, b.now) == CloseReason::none);
+    CHECK(b.policy.renew(lane, b.now) == CloseReason::requests);
+    CHECK(b.policy.renew(lane, b.now) == CloseReason::requests);
+    CHECK(b.release(lane) == CloseReason::requests);
+    const LaneId other = b.open(1);
+    b.policy.outdate();
+    CHECK(b.policy.renew(other, b.now) == CloseReason::evicted);
+}
+
 TEST_CASE("a loan that served no request does not count", "[policy]") {
     Bench b({.max_requests = 1});
     const LaneId lane = b.open(1);
