@@ -1,30 +1,43 @@
-// The C functions of ringlet/curl.h.
+// The C functions: those of ringlet/curl.h, and in the library that ringletify puts in front of a program,
+// which is compiled with RINGLET_PRELOADED, the same by libcurl's own names.
 #include "compat/drop_in.hpp"
 #include "ringlet/export.hpp"
 
 #include <cstdarg>
 
+// libcurl's headers make macros of these where they check types.
+#undef curl_easy_setopt
+#undef curl_easy_getinfo
+#undef curl_share_setopt
+
+#ifdef RINGLET_PRELOADED
+#define ENTRY(name) curl_##name
+#define EXPORTED __attribute__((visibility("default")))
+#else
+#define ENTRY(name) ringlet_##name
+#define EXPORTED RINGLET_API
+#endif
+
 namespace drop_in = ringlet::detail::drop_in;
 
 extern "C" {
 
-RINGLET_API CURL* ringlet_easy_init(void);
-RINGLET_API CURLcode ringlet_easy_setopt(CURL* handle, CURLoption option, ...);
-RINGLET_API CURLcode ringlet_easy_perform(CURL* handle);
-RINGLET_API CURLcode ringlet_easy_getinfo(CURL* handle, CURLINFO info, ...);
-RINGLET_API void ringlet_easy_reset(CURL* handle);
-RINGLET_API CURL* ringlet_easy_duphandle(CURL* handle);
-RINGLET_API void ringlet_easy_cleanup(CURL* handle);
-RINGLET_API CURLSH* ringlet_share_init(void);
-RINGLET_API CURLSHcode ringlet_share_setopt(CURLSH* share, CURLSHoption option, ...);
-RINGLET_API CURLSHcode ringlet_share_cleanup(CURLSH* share);
-RINGLET_API void ringlet_easy_pool(CURL* handle, int on);
+EXPORTED CURL* ENTRY(easy_init)(void);
+EXPORTED CURLcode ENTRY(easy_setopt)(CURL* handle, CURLoption option, ...);
+EXPORTED CURLcode ENTRY(easy_perform)(CURL* handle);
+EXPORTED CURLcode ENTRY(easy_getinfo)(CURL* handle, CURLINFO info, ...);
+EXPORTED void ENTRY(easy_reset)(CURL* handle);
+EXPORTED CURL* ENTRY(easy_duphandle)(CURL* handle);
+EXPORTED void ENTRY(easy_cleanup)(CURL* handle);
+EXPORTED CURLSH* ENTRY(share_init)(void);
+EXPORTED CURLSHcode ENTRY(share_setopt)(CURLSH* share, CURLSHoption option, ...);
+EXPORTED CURLSHcode ENTRY(share_cleanup)(CURLSH* share);
 
-CURL* ringlet_easy_init(void) {
+CURL* ENTRY(easy_init)(void) {
     return drop_in::init();
 }
 
-CURLcode ringlet_easy_setopt(CURL* handle, CURLoption option, ...) {
+CURLcode ENTRY(easy_setopt)(CURL* handle, CURLoption option, ...) {
     std::va_list value;
     va_start(value, option);
     const auto code = drop_in::setopt(handle, option, value);
@@ -32,11 +45,11 @@ CURLcode ringlet_easy_setopt(CURL* handle, CURLoption option, ...) {
     return code;
 }
 
-CURLcode ringlet_easy_perform(CURL* handle) {
+CURLcode ENTRY(easy_perform)(CURL* handle) {
     return drop_in::perform(handle);
 }
 
-CURLcode ringlet_easy_getinfo(CURL* handle, CURLINFO info, ...) {
+CURLcode ENTRY(easy_getinfo)(CURL* handle, CURLINFO info, ...) {
     std::va_list value;
     va_start(value, info);
     const auto code = drop_in::getinfo(handle, info, value);
@@ -44,20 +57,20 @@ CURLcode ringlet_easy_getinfo(CURL* handle, CURLINFO info, ...) {
     return code;
 }
 
-void ringlet_easy_reset(CURL* handle) {
+void ENTRY(easy_reset)(CURL* handle) {
     drop_in::reset(handle);
 }
-CURL* ringlet_easy_duphandle(CURL* handle) {
+CURL* ENTRY(easy_duphandle)(CURL* handle) {
     return drop_in::duplicate(handle);
 }
-void ringlet_easy_cleanup(CURL* handle) {
+void ENTRY(easy_cleanup)(CURL* handle) {
     drop_in::cleanup(handle);
 }
-CURLSH* ringlet_share_init(void) {
+CURLSH* ENTRY(share_init)(void) {
     return drop_in::share_init();
 }
 
-CURLSHcode ringlet_share_setopt(CURLSH* share, CURLSHoption option, ...) {
+CURLSHcode ENTRY(share_setopt)(CURLSH* share, CURLSHoption option, ...) {
     std::va_list value;
     va_start(value, option);
     const auto code = drop_in::share_setopt(share, option, value);
@@ -65,10 +78,14 @@ CURLSHcode ringlet_share_setopt(CURLSH* share, CURLSHoption option, ...) {
     return code;
 }
 
-CURLSHcode ringlet_share_cleanup(CURLSH* share) {
+CURLSHcode ENTRY(share_cleanup)(CURLSH* share) {
     return drop_in::share_cleanup(share);
 }
+
+#ifndef RINGLET_PRELOADED
+RINGLET_API void ringlet_easy_pool(CURL* handle, int on);
 void ringlet_easy_pool(CURL* handle, int on) {
     drop_in::pool(handle, on != 0);
 }
+#endif
 }

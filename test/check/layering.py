@@ -36,7 +36,7 @@ CURL_HEADER_FILES = {}
 # Files outside lib/curl that may name libcurl's functions, each with its reason.
 CURL_CALLERS = {
     "include/ringlet/curl.h": "redirects the drop-in entry points by name",
-    "lib/compat/preload/preload.cpp": "defines functions of these names",
+    "lib/compat/entry.cpp": "defines functions of these names",
 }
 
 # policy/ decides and does nothing else: no lock, no thread, no clock, no libcurl, no I/O.
