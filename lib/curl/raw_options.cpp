@@ -256,6 +256,10 @@ bool RawOptions::outlive_reset() const noexcept {
     return with_handle_ || keeps_cookies() || std::any_of(options_.begin(), options_.end(), outlives);
 }
 
+bool RawOptions::traces() const noexcept {
+    return is_set(CURLOPT_VERBOSE) || is_set(CURLOPT_DEBUGFUNCTION) || has_with_handle();
+}
+
 bool RawOptions::keeps_cookies() const noexcept {
     return is_set(CURLOPT_COOKIEFILE) || is_set(CURLOPT_COOKIEJAR) || is_set(CURLOPT_COOKIELIST);
 }

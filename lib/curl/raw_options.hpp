@@ -43,6 +43,8 @@ class RawOptions {
     bool makes_connection_private() const noexcept;
     /// Setting it changes what a connection is, not just a request.
     static bool concerns_connection(CURLoption option) noexcept;
+    /// libcurl's trace is, or may be, asked for.
+    bool traces() const noexcept;
     /// A cookie engine was asked for.
     bool keeps_cookies() const noexcept;
 

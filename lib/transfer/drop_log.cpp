@@ -1,5 +1,7 @@
 #include "transfer/drop_log.hpp"
 
+#include <vector>
+
 namespace ringlet::detail {
 namespace {
 
@@ -11,6 +13,10 @@ constexpr std::size_t origins_remembered = 1000;
 constexpr std::string_view first_line =
     "response dropped without fully consuming the response body, connection won't be reused";
 
+std::string summary(std::uint64_t n, std::string_view origin) {
+    return std::to_string(n) + " more responses dropped from " + std::string(origin);
+}
+
 }  // namespace
 
 DropLog& DropLog::instance() {
@@ -19,21 +25,42 @@ DropLog& DropLog::instance() {
     return *log;
 }
 
-bool DropLog::admit(std::string_view origin, std::uint64_t& held_back) {
+void DropLog::say_held_back(Log& log) {
+    std::vector<std::string> lines;
+    {
+        const Lock lock(mutex_);
+        const auto now = std::chrono::steady_clock::now();
+        bool more = false;
+        for (auto& [origin, window] : windows_) {
+            if (window.held_back == 0) continue;
+            if (window.log == &log && now - window.start >= window_size) {
+                lines.push_back(summary(window.held_back, origin));
+                window.held_back = 0;
+            }
+            more = more || window.held_back != 0;
+        }
+        due_.store(more ? (now + window_size).time_since_epoch().count() : never, std::memory_order_relaxed);
+    }
+    for (const auto& line : lines) log.warn(line);
+}
+
+bool DropLog::admit(Log& log, std::string_view origin, std::uint64_t& held_back) {
     const Lock lock(mutex_);
     const auto now = std::chrono::steady_clock::now();
     auto found = windows_.find(origin);
     if (found == windows_.end()) {
         if (windows_.size() >= origins_remembered) windows_.clear();
-        found = windows_.emplace(std::string(origin), Window{now, 0, 0}).first;
+        found = windows_.emplace(std::string(origin), Window{now, 0, 0, &log}).first;
     }
     auto& window = found->second;
     if (now - window.start >= window_size) {
         held_back = window.held_back;
-        window = {now, 0, 0};
+        window = {now, 0, 0, &log};
     }
     if (window.said >= in_full) {
         ++window.held_back;
+        const auto end = (window.start + window_size).time_since_epoch().count();
+        if (end < due_.load(std::memory_order_relaxed)) due_.store(end, std::memory_order_relaxed);
         return false;
     }
     ++window.said;
@@ -42,9 +69,8 @@ bool DropLog::admit(std::string_view origin, std::uint64_t& held_back) {
 
 void DropLog::warn(Log& log, std::string_view origin, std::string_view details) {
     std::uint64_t held_back = 0;
-    const bool admitted = admit(origin, held_back);
-    if (held_back != 0)
-        log.warn(std::to_string(held_back) + " more responses dropped from " + std::string(origin));
+    const bool admitted = admit(log, origin, held_back);
+    if (held_back != 0) log.warn(summary(held_back, origin));
     if (admitted) log.warn(std::string(first_line) + "\n  " + std::string(details));
 }
 

@@ -5,6 +5,7 @@
 #include "base/mutex.hpp"
 #include "cache/fork_guard.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -14,20 +15,31 @@
 namespace ringlet::detail {
 
 /// Ten warnings a second for each origin in full; beyond that only how many more there were, said when the
-/// second is over and the next one comes. Thread-safe.
+/// second is over, with the next warning or request. Thread-safe.
 class DropLog {
   public:
     static DropLog& instance();
     void warn(Log& log, std::string_view origin, std::string_view details);
+    /// Says how many were held back in that log, if their second is over. Cheap where nothing was.
+    void catch_up(Log& log) {
+        const auto due = due_.load(std::memory_order_relaxed);
+        if (due != never && std::chrono::steady_clock::now().time_since_epoch().count() >= due)
+            say_held_back(log);
+    }
 
   private:
     struct Window {
         std::chrono::steady_clock::time_point start;
         unsigned said = 0;
         std::uint64_t held_back = 0;
+        Log* log = nullptr;  // compared only: its cache may be gone
     };
-    bool admit(std::string_view origin, std::uint64_t& held_back);
+    bool admit(Log& log, std::string_view origin, std::uint64_t& held_back);
+    void say_held_back(Log& log);
 
+    using Ticks = std::chrono::steady_clock::rep;
+    static constexpr Ticks never = INT64_MAX;
+    std::atomic<Ticks> due_{never};  // when say_held_back() may have something to say
     Mutex mutex_;
     ForkGuard fork_guard_{mutex_};
     std::map<std::string, Window, std::less<>> windows_ RINGLET_GUARDED_BY(mutex_);

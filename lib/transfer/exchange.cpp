@@ -3,6 +3,7 @@
 
 #include "curl/raw_options.hpp"
 #include "transfer/connect_only.hpp"
+#include "transfer/drop_log.hpp"
 #include "transfer/exchange_drive.hpp"
 #include "transfer/failure.hpp"
 #include "transfer/interruptible_pause.hpp"
@@ -64,6 +65,7 @@ void Exchange::run(Call call) {
     patience_ = Patience(*call_.options);
     patience_.enter();
     try {
+        DropLog::instance().catch_up(call_.cache->log());
         upload_ = Upload(call_.body);
         empty_body_ = !upload_.present() && defines_content(method_);
         body_dropped_ = false;
@@ -203,6 +205,13 @@ void Exchange::run_transfer() {
     const bool upgrade = call_.options->headers.contains("Upgrade");
     if (upgrade && call_.url->https() && call_.options->wire.http_version != HttpVersion::http_1_1)
         ask_for_http_1();
+    auto turn = Turn::first;
+    while (!send_once(turn, upgrade)) turn = next_turn(turn);
+    note_head();
+}
+
+/// True: the answer's head is here. False: the transfer has ended before.
+bool Exchange::send_once(Turn turn, bool upgrade) {
     const auto& options = *call_.options;
     patience_.next_transfer();
     state_ = BodyState::unread;
@@ -212,7 +221,8 @@ void Exchange::run_transfer() {
         limits.deadline = patience_.deadline();
         limits.continuation = continuation_.has_value();
         if (options.stop) limits.stop = *options.stop;
-        limits.fresh = options.wire.raw && options.wire.raw->is_set(CURLOPT_FRESH_CONNECT);
+        limits.fresh =
+            turn != Turn::first || (options.wire.raw && options.wire.raw->is_set(CURLOPT_FRESH_CONNECT));
         lease = call_.cache->acquire(call_.key, limits);
     } catch (const Error& error) {
         ErrorDetails details;
@@ -232,11 +242,8 @@ void Exchange::run_transfer() {
     plan.upload = body_dropped_ ? nullptr : &upload_;
     plan.cookies = call_.cookies.get();
     plan.empty_body = empty_body_ && !body_dropped_;
-    const auto replay = options.replay.value_or(Replay::idempotent);
-    plan.replay_allowed =
-        replay == Replay::always ||
-        (replay == Replay::idempotent && (idempotent() || options.headers.contains("Idempotency-Key")));
-    if (call_.given_connection) plan.replay_allowed = false;
+    plan.replay_allowed = replay_allowed();
+    plan.replayed = turn == Turn::replay;
     plan.upgrade = upgrade && !upload_.present() && !empty_body_ && method_ != "HEAD" &&
                    (call_.url->https() || https_proxy_possible(options.wire));
     if (options.max_body_size) plan.max_body = options.max_body_size->value();
@@ -244,8 +251,7 @@ void Exchange::run_transfer() {
     transfer_.start(std::move(lease), plan);
     if (options.stop && options.stop->stop_possible()) waker_.emplace(*options.stop, Waker{&transfer_});
     drive([this] { return transfer_.head_done(); });
-    if (!transfer_.head_done()) throw_transfer_error();
-    note_head();
+    return transfer_.head_done();
 }
 
 void Exchange::note_head() {

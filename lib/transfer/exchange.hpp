@@ -105,6 +105,10 @@ class Exchange {
     void run_attempts();
     void run_hops();
     void run_transfer();
+    enum class Turn : std::uint8_t { first, fresh, replay };
+    bool send_once(Turn turn, bool upgrade);
+    Turn next_turn(Turn last);
+    bool replay_allowed() const;
     void continue_later();
     bool leads_elsewhere() const;
     void prepare_redirect(Redirection next);

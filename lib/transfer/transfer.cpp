@@ -54,7 +54,8 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
     result_ = CURLE_OK;
     failure_ = Failure::none;
     listening_ = surplus_ = false;
-    sends_ = replays_ = replays_reported_ = 0;
+    sends_ = replays_reported_ = 0;
+    replays_ = plan.replayed ? 1 : 0;
     added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = dialled_ = connect_pending_ =
         established_ = upload_ended_ = replaced_ = false;
     aim_ = nullptr;
@@ -168,6 +169,15 @@ bool Transfer::proxy_refused() const noexcept {
     const bool lost =
         result_ == CURLE_RECV_ERROR || result_ == CURLE_GOT_NOTHING || result_ == CURLE_SEND_ERROR;
     return answer >= 300 || (named && lost) || (named && answer != 0 && answer / 100 != 2);
+}
+
+bool Transfer::lost_unanswered() const noexcept {
+    if (!done_ || !lease_.reused() || lease_->protocol() != Protocol::http_2) return false;
+    if (head_.started() || replays_ != 0 || exception()) return false;
+    // libcurl saw it first, and may not connect by itself: see set_prior_knowledge().
+    if (failure_ == Failure::replay_refused) return sends_ == 0 && !may_connect_;
+    return failure_ == Failure::none && (result_ == CURLE_PARTIAL_FILE || result_ == CURLE_RECV_ERROR ||
+                                         result_ == CURLE_SEND_ERROR || result_ == CURLE_GOT_NOTHING);
 }
 
 bool Transfer::sent() const noexcept {

@@ -35,7 +35,8 @@ struct TransferPlan {
     bool empty_body = false;  // says Content-Length: 0
     bool upgrade = false;     // inside TLS: no body, but an upload that stays open for what comes after a 101
     bool replay_allowed =
-        false;  // by method, header and policy; whether the body can is asked when it comes to it
+        false;              // by method, header and policy; whether the body can is asked when it comes to it
+    bool replayed = false;  // this is a replay already
     std::uint64_t max_body = UINT64_MAX;
 };
 
@@ -106,6 +107,9 @@ class Transfer final : public LaneClient {
     bool proxy_refused() const noexcept;
     /// A body could still come, or has come.
     bool head_done() const noexcept { return head_.complete(); }
+    /// A kept HTTP/2 connection was lost before a byte of an answer came: libcurl tries again over HTTP/1
+    /// only.
+    bool lost_unanswered() const noexcept;
     /// The request has left, as far as libcurl knows: the time to the first byte starts.
     bool sent() const noexcept;
 
@@ -209,12 +213,13 @@ class Transfer final : public LaneClient {
     bool may_connect_ = true;    // see set_prior_knowledge()
     bool upload_ended_ = false;  // of an upgrade that was refused
     bool discard_ = false, paused_ = false, resuming_ = false;
-    bool listening_ = false;    // for what libcurl says of bytes after the message
-    bool surplus_ = false;      // ... it has said so
-    bool answered_ = false;     // a header byte has come since the last send
-    bool connecting_ = false;   // a socket was opened and nothing was sent since
-    bool dialled_ = false;      // a socket was opened in this transfer
-    bool established_ = false;  // ... and TCP was connected when libcurl closed it again
+    bool cookies_joined_ = false;  // the caller's own are on the easy handle, beside the jar's
+    bool listening_ = false;       // for what libcurl says of bytes after the message
+    bool surplus_ = false;         // ... it has said so
+    bool answered_ = false;        // a header byte has come since the last send
+    bool connecting_ = false;      // a socket was opened and nothing was sent since
+    bool dialled_ = false;         // a socket was opened in this transfer
+    bool established_ = false;     // ... and TCP was connected when libcurl closed it again
     bool connect_pending_ =
         false;  // a new connection is established: to be told when libcurl's frames are left
     bool reached_cache_ = false;  // the cache knows this lane's connection as established

@@ -15,10 +15,11 @@ namespace {
 // The id of no options: whoever comes next finds the easy handle to be set up anew.
 constexpr std::uint64_t needs_reset = Lane::raw_options - 1;
 
-SlistPtr header_list(const Headers& headers) {
+SlistPtr header_list(const Headers& headers, bool without_cookies) {
     SlistPtr list;
     std::string line;
     for (const auto& field : headers) {
+        if (without_cookies && equal_ignoring_case(field.name, "cookie")) continue;
         line.assign(field.name);
         // libcurl takes "Name:" as "do not send", and "Name;" as a field without a value.
         if (trimmed(field.value).empty()) {
@@ -29,6 +30,18 @@ SlistPtr header_list(const Headers& headers) {
         append(list, line.c_str());
     }
     return list;
+}
+
+/// The values of the caller's own Cookie fields, as one.
+std::string cookie_text(const Headers& headers) {
+    std::string text;
+    for (const auto& field : headers) {
+        const auto value = trimmed(field.value);
+        if (value.empty() || !equal_ignoring_case(field.name, "cookie")) continue;
+        if (!text.empty()) text += "; ";
+        text += value;
+    }
+    return text;
 }
 
 }  // namespace
@@ -141,8 +154,13 @@ void Transfer::set_headers() {
             content_type = "Content-Type:";  // libcurl would call it a form
         }
     }
-    if (content_type.empty() && !plan_.upgrade && held.headers_id == options.headers_id) return;
-    auto list = header_list(options.headers);
+    // One Cookie field a request (RFC 6265 section 5.4): libcurl puts this behind what the jar has.
+    const auto cookies = plan_.cookies != nullptr && !options.wire.raw ? cookie_text(options.headers) : "";
+    cookies_joined_ = !cookies.empty();
+    if (cookies_joined_) set_option(lease_->easy(), CURLOPT_COOKIE, cookies.c_str(), "header");
+    const bool special = cookies_joined_ || !content_type.empty() || plan_.upgrade;
+    if (!special && held.headers_id == options.headers_id) return;
+    auto list = header_list(options.headers, cookies_joined_);
     if (!content_type.empty()) append(list, content_type.c_str());
     if (plan_.upgrade) {  // libcurl would announce the open upload as a body
         append(list, "Transfer-Encoding:");
@@ -151,7 +169,7 @@ void Transfer::set_headers() {
     set_option(lease_->easy(), CURLOPT_HTTPHEADER, list.get(), "header");
     held.headers = std::move(list);
     constexpr std::uint64_t of_this_request_only = UINT64_MAX;
-    held.headers_id = content_type.empty() && !plan_.upgrade ? options.headers_id : of_this_request_only;
+    held.headers_id = special ? of_this_request_only : options.headers_id;
 }
 
 /// What was set for this request alone, and points at what dies with it.
@@ -159,6 +177,9 @@ void Transfer::unset_request() noexcept {
     if (listening_) lease_->listen(false);
     auto& held = lease_->holdings();
     auto* easy = lease_->easy();
+    const bool forgotten = !std::exchange(cookies_joined_, false) ||
+                           curl().easy_setopt(easy, CURLOPT_COOKIE, nullptr) == CURLE_OK;
+    if (!forgotten) lease_->set_configured(needs_reset);
     if (held.shape == Lane::Shape::other) {
         bool clean = true;
         const auto unset = [&](CURLoption option, auto value) {

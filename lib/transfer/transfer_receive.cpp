@@ -1,4 +1,5 @@
 // The half of Transfer that takes an answer: its head line by line, its body as it comes.
+#include "curl/raw_options.hpp"
 #include "transfer/transfer.hpp"
 #include "value/text.hpp"
 
@@ -84,7 +85,8 @@ void Transfer::listen_for_surplus() noexcept {
     const bool empty =
         plan_.method == "HEAD" || head_.bodiless_status() || head_.content_length() == std::uint64_t{0};
     if (head_.protocol() == Protocol::http_2 || head_.status() == 101 || !(empty || head_.chunked())) return;
-    if (plan_.options->wire.raw) return;  // the trace may be the caller's own
+    const auto& raw = plan_.options->wire.raw;
+    if (raw && raw->traces()) return;  // the caller's own
     listening_ = lease_->listen(true);
     surplus_ = !listening_;  // nobody would tell: the safe side
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <filesystem>
 #include <ranges>
+#include <span>
 #include <stop_token>
 #include <string>
 
@@ -112,6 +113,76 @@ TEST_CASE("a POST that an HTTP/2 connection takes along is connection_lost, and 
     CHECK(outcome.code == Errc::connection_lost);
     CHECK(requests == 2);
     CHECK(client.at_rest());
+}
+
+TEST_CASE("a GET that an HTTP/2 connection takes along is sent once more, on a fresh one", "[wire][replay]") {
+    const bool tls = GENERATE(true, false);
+    const int dying = GENERATE(1, 2, 1000);
+    CAPTURE(tls, dying);
+    std::atomic<int> requests{0};
+    Origin origin(h2_script([&](H2Session& session) {
+                      while (auto request = session.read_request()) {
+                          const int n = ++requests;
+                          if (n >= 2 && n < 2 + dying) return session.connection().close();
+                          h2_respond("hello")(session, request->stream);
+                      }
+                  }),
+                  h2_options(tls));
+    Client client;
+    client.session.ca_blob(TestCa::instance().pem());
+    if (!tls) client.session.http_version(HttpVersion::http_2_prior_knowledge);
+    CHECK(client.session.get(origin.url()).text() == "hello");
+    std::string text;
+    const auto outcome = outcome_of([&] { text = client.session.get(origin.url()).text(); });
+    CHECK(requests == 3);
+    CHECK(origin.accepts() == 2);
+    CHECK(client.cache.stats().replays == 1);
+    CHECK(outcome.threw == (dying > 1));
+    CHECK(text == (dying > 1 ? "" : "hello"));
+    CHECK(client.at_rest());
+}
+
+TEST_CASE("a request that must not be replayed is not, over HTTP/2 either", "[wire][replay]") {
+    std::atomic<int> requests{0};
+    Origin origin(h2_script([&](H2Session& session) {
+                      while (auto request = session.read_request()) {
+                          if (++requests == 2) return session.connection().close();
+                          h2_respond("hello")(session, request->stream);
+                      }
+                  }),
+                  h2_options());
+    Client client;
+    client.session.ca_blob(TestCa::instance().pem());
+    CHECK(client.session.get(origin.url()).text() == "hello");
+    SECTION("by wish") {
+        client.session.replay(Replay::never);
+        CHECK(outcome_of([&] { client.session.get(origin.url()); }).code == Errc::connection_lost);
+        CHECK(requests == 2);
+    }
+    SECTION("by its body") {
+        auto body = Body::pull([n = 0](std::span<std::byte> to) mutable -> std::size_t {
+            if (n++ != 0) return 0;
+            to[0] = std::byte{'x'};
+            return 1;
+        });
+        CHECK(outcome_of([&] { client.session.put(origin.url(), body); }).threw);
+        CHECK(requests == 2);
+    }
+    CHECK(client.cache.stats().replays == 0);
+    CHECK(client.session.get(origin.url()).text() == "hello");
+    CHECK(client.at_rest());
+}
+
+TEST_CASE("bytes after a message cost the connection of a session with raw options too", "[wire][framing]") {
+    const std::string evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    const std::string raw =
+        GENERATE_COPY("HTTP/1.1 204 No\r\n\r\n" + evil, chunked_reply({"ok"}) + evil, reply("") + evil);
+    Origin origin(respond_with(raw));
+    Client client;
+    client.session.setopt(CURLOPT_TCP_NODELAY, 1L);
+    client.session.get(origin.url()).consume();
+    CHECK(client.cache.stats().idle == 0);
+    CHECK(client.cache.stats().closed_by[CloseReason::unsolicited_data] == 1);
 }
 
 TEST_CASE("progress is told as seldom over redirects", "[wire][progress]") {

@@ -32,6 +32,27 @@ TEST_CASE("at most ten drops a second are told in full, the rest is counted", "[
     client.check_end(origin.url());
 }
 
+TEST_CASE("what was held back is said with the next request, not only with the next drop", "[wire]") {
+    Origin origin(handler(
+        [](const Recorded& request) { return reply(std::string(request.target == "/" ? 2 : 1000, 'x')); }));
+    Client client;
+    for (int i = 0; i < 30; ++i) client.session.get(origin.url("/large"));
+    CHECK(client.drop_warnings() >= 10);
+    const auto told = [&] {
+        auto n = client.drop_warnings();
+        for (const auto& line : client.log.warnings()) {
+            if (line.find(" more responses dropped from " + origin.url("")) != std::string::npos)
+                n += std::stoul(line);
+        }
+        return n;
+    };
+    CHECK(eventually([&] {
+        client.session.get(origin.url()).consume();
+        return told() == 30;
+    }));
+    CHECK(client.cache.stats().dropped_unread == 30);
+}
+
 TEST_CASE("drain_on_drop keeps the connection where the rest is known to fit", "[wire]") {
     Origin origin(handler([](const Recorded& r) {
         if (r.target == "/large") return reply(std::string(100'000, 'l'));
