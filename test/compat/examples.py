@@ -32,6 +32,9 @@ HOSTS = re.compile(r'"https?://(?:[\w.-]+\.)?(?:example\.(?:com|org|net)|curl\.s
 # What differs from run to run whatever the library: times, speeds, local ports, dates, addresses in memory.
 CHANGING = re.compile(r"\d+\.\d+|\d+ k?bytes?/sec|after \d+ ms|0x[0-9a-f]+|\bport \d+|Date: [^\r\n]*|\d\d:\d\d:\d\d|Thread \d+|thread \d+")
 
+# Called each time libcurl wakes up: how often is chance.
+REPEATED = re.compile(r"UP: \d+ of \d+  DOWN: \d+ of \d+")
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -79,6 +82,7 @@ def outcome(program, arguments, directory, environment):
     files = "".join(f"{file.name}: {file.read_bytes()!r}\n" for file in sorted(directory.iterdir()))
     text = (run.stdout + b"\n--\n" + run.stderr).decode("utf-8", "replace") + files
     lines = sorted(CHANGING.sub("...", text).splitlines())  # threads and the two streams have no common order
+    lines = [line for at, line in enumerate(lines) if at == 0 or line != lines[at - 1] or not REPEATED.match(line)]
     return run.returncode, "\n".join(lines)
 
 
