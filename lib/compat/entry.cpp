@@ -11,6 +11,7 @@
 #undef curl_share_setopt
 
 #ifdef RINGLET_PRELOADED
+#include "compat/preload/inside_libcurl.hpp"
 #define ENTRY(name) curl_##name
 #define EXPORTED __attribute__((visibility("default")))
 #else
@@ -34,6 +35,11 @@ EXPORTED CURLSHcode ENTRY(share_setopt)(CURLSH* share, CURLSHoption option, ...)
 EXPORTED CURLSHcode ENTRY(share_cleanup)(CURLSH* share);
 
 CURL* ENTRY(easy_init)(void) {
+#ifdef RINGLET_PRELOADED
+    // From 8.10 on libcurl makes one for each multi by this name, and destroys it by another.
+    if (ringlet::detail::inside_libcurl(__builtin_return_address(0)))
+        return ringlet::detail::curl().easy_init();
+#endif
     return drop_in::init();
 }
 

@@ -40,25 +40,23 @@ std::string all_authorities(const TempDir& directory) {
     return directory.write("bundle.crt", text).string();
 }
 
+/// A client of 200 requests that says how many seconds they took: what it takes to start is not counted.
+void check_200_requests(const std::string& client, const TempDir& directory, const std::string& more = "") {
+    const Origin origin(respond_with(reply("answer")), {.tls = true});
+    const auto command = client + ' ' + origin.url() + ' ' + more + all_authorities(directory);
+    const auto without = run(command + " timed");
+    CHECK(without.exit_code == 0);
+    CHECK(origin.snapshot().handshakes == 200);
+    const auto with = run(ringletify(command + " timed"));
+    CHECK(with.exit_code == 0);
+    CHECK(origin.snapshot().handshakes == 201);
+    CAPTURE(without.output, with.output);
+    CHECK(20 * std::strtod(with.output.c_str(), nullptr) <= std::strtod(without.output.c_str(), nullptr));
+}
+
 TEST_CASE("the same over TLS, at least 20 times as fast", "[compat][preload]") {
     if (!can_preload) SKIP("instrumented");
-    const TempDir directory;
-    const auto ca = all_authorities(directory);
-    const Origin origin(respond_with(reply("x")), {.tls = true});
-    const auto timed = [&](const std::string& command, std::string_view wanted) {
-        const auto start = Clock::now();
-        const auto ran = run(command);
-        const auto time = Clock::now() - start;
-        CHECK(ran.output == wanted);
-        return time;
-    };
-    const auto command = RAW_CLIENT " " + origin.url() + " 200 " + ca;
-    const auto without = timed(command, "failures=0 connects=200\n");
-    CHECK(origin.snapshot().handshakes == 200);
-    const auto with = timed(ringletify(command), "failures=0 connects=1\n");
-    CHECK(origin.snapshot().handshakes == 201);
-    CAPTURE(without / 1us, with / 1us);
-    CHECK(with * 20 <= without);
+    check_200_requests(RAW_CLIENT, TempDir(), "200 ");
 }
 
 TEST_CASE("ringletify prints statistics, and can be switched off", "[compat][preload]") {
@@ -104,57 +102,44 @@ TEST_CASE("the curl tool works under ringletify", "[compat][preload]") {
     CHECK(run(ringletify("curl -sS http://127.0.0.1:1/")).exit_code == 7);
 }
 
-/// Of a script that says how long its requests took, in seconds, so that starting the interpreter is not
-/// counted.
-void check_200_requests(const std::string& interpreter, const std::string& script) {
-    const TempDir directory;
-    const Origin origin(respond_with(reply("answer")), {.tls = true});
-    const auto command = interpreter + ' ' + directory.write("client", script).string() + ' ' + origin.url() +
-                         ' ' + all_authorities(directory);
-    const auto without = run(command);
-    CHECK(without.exit_code == 0);
-    CHECK(origin.accepts() == 200);
-    const auto with = run(ringletify(command));
-    CHECK(with.exit_code == 0);
-    CHECK(origin.accepts() == 201);
-    CAPTURE(without.output, with.output);
-    CHECK(20 * std::strtod(with.output.c_str(), nullptr) <= std::strtod(without.output.c_str(), nullptr));
-}
-
 TEST_CASE("pycurl gets one connection for 200 Curl objects, at least 20 times as fast", "[compat][preload]") {
     if (!can_preload) SKIP("instrumented");
     if (run("/usr/bin/python3 -c 'import pycurl'").exit_code != 0) SKIP("no pycurl");
-    check_200_requests("/usr/bin/python3",
-                       "import io, pycurl, sys, time\n"
-                       "start = time.monotonic()\n"
-                       "for i in range(200):\n"
-                       "    body = io.BytesIO()\n"
-                       "    c = pycurl.Curl()\n"
-                       "    c.setopt(c.URL, sys.argv[1])\n"
-                       "    c.setopt(c.CAINFO, sys.argv[2])\n"
-                       "    c.setopt(c.WRITEDATA, body)\n"
-                       "    c.perform()\n"
-                       "    assert c.getinfo(c.RESPONSE_CODE) == 200\n"
-                       "    assert body.getvalue() == b'answer'\n"
-                       "    c.close()\n"
-                       "print(time.monotonic() - start)\n");
+    const TempDir directory;
+    const auto script = directory.write("client.py",
+                                        "import io, pycurl, sys, time\n"
+                                        "start = time.monotonic()\n"
+                                        "for i in range(200):\n"
+                                        "    body = io.BytesIO()\n"
+                                        "    c = pycurl.Curl()\n"
+                                        "    c.setopt(c.URL, sys.argv[1])\n"
+                                        "    c.setopt(c.CAINFO, sys.argv[2])\n"
+                                        "    c.setopt(c.WRITEDATA, body)\n"
+                                        "    c.perform()\n"
+                                        "    assert c.getinfo(c.RESPONSE_CODE) == 200\n"
+                                        "    assert body.getvalue() == b'answer'\n"
+                                        "    c.close()\n"
+                                        "print(time.monotonic() - start)\n");
+    check_200_requests("/usr/bin/python3 " + script.string(), directory);
 }
 
 TEST_CASE("PHP gets one connection for 200 handles, at least 20 times as fast", "[compat][preload]") {
     if (!can_preload) SKIP("instrumented");
     if (run("php -r 'exit(function_exists(\"curl_init\") ? 0 : 1);'").exit_code != 0)
         SKIP("no PHP with curl");
-    check_200_requests("php",
-                       "<?php\n"
-                       "$start = microtime(true);\n"
-                       "for ($i = 0; $i < 200; $i++) {\n"
-                       "    $c = curl_init($argv[1]);\n"
-                       "    curl_setopt($c, CURLOPT_CAINFO, $argv[2]);\n"
-                       "    curl_setopt($c, CURLOPT_RETURNTRANSFER, true);\n"
-                       "    if (curl_exec($c) !== 'answer') exit(1);\n"
-                       "    unset($c);\n"
-                       "}\n"
-                       "echo microtime(true) - $start, \"\\n\";\n");
+    const TempDir directory;
+    const auto script = directory.write("client.php",
+                                        "<?php\n"
+                                        "$start = microtime(true);\n"
+                                        "for ($i = 0; $i < 200; $i++) {\n"
+                                        "    $c = curl_init($argv[1]);\n"
+                                        "    curl_setopt($c, CURLOPT_CAINFO, $argv[2]);\n"
+                                        "    curl_setopt($c, CURLOPT_RETURNTRANSFER, true);\n"
+                                        "    if (curl_exec($c) !== 'answer') exit(1);\n"
+                                        "    unset($c);\n"
+                                        "}\n"
+                                        "echo microtime(true) - $start, \"\\n\";\n");
+    check_200_requests("php " + script.string(), directory);
 }
 
 }  // namespace

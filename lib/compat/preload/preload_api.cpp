@@ -1,10 +1,13 @@
 // Of the preloaded library only: libcurl's functions are those of the program's own libcurl, found at run
 // time. Takes the place of lib/curl/api.cpp.
+#include "compat/preload/inside_libcurl.hpp"
 #include "curl/api.hpp"
 
 #include <dlfcn.h>
 #include <link.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -114,6 +117,40 @@ CurlApi replace_curl_api(const CurlApi& replacement) {
     const CurlApi old = table();
     table() = replacement;
     return old;
+}
+
+namespace {
+
+/// Where the program's libcurl is in memory.
+struct Place {
+    std::uintptr_t begin = 0, end = 0;
+};
+
+int note_place(dl_phdr_info* object, std::size_t, void* data) {
+    auto& place = *static_cast<Place*>(data);
+    const auto known = reinterpret_cast<std::uintptr_t>(table().multi_init);
+    Place all{UINTPTR_MAX, 0};
+    for (int i = 0; i < object->dlpi_phnum; ++i) {
+        const auto& part = object->dlpi_phdr[i];
+        if (part.p_type != PT_LOAD) continue;
+        all.begin = std::min<std::uintptr_t>(all.begin, object->dlpi_addr + part.p_vaddr);
+        all.end = std::max<std::uintptr_t>(all.end, object->dlpi_addr + part.p_vaddr + part.p_memsz);
+    }
+    if (known < all.begin || known >= all.end) return 0;
+    place = all;
+    return 1;
+}
+
+}  // namespace
+
+bool inside_libcurl(const void* address) noexcept {
+    static const Place place = [] {
+        Place found;
+        ::dl_iterate_phdr(note_place, &found);
+        return found;
+    }();
+    const auto at = reinterpret_cast<std::uintptr_t>(address);
+    return at >= place.begin && at < place.end;
 }
 
 void ensure_curl() {
