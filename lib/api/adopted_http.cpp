@@ -25,21 +25,24 @@ AdoptedHttp::AdoptedHttp(Descriptor descriptor)
 }
 
 AdoptedHttp::AdoptedHttp(Descriptor descriptor, const std::shared_ptr<AdoptedSocket>& adopted)
-    : account_(std::move(descriptor.account)),
-      adopted_(adopted),
-      cache_(private_cache()),
-      session_(Access::handle(cache_)) {}
+    : adopted_(adopted), cache_(private_cache()), session_(Access::handle(cache_)) {
+    adopted_->keep(std::move(descriptor.account));
+}
 
 /// In a forked child, what libcurl has is the parent's, and so is what counts in a cache of the parent's. A
 /// given descriptor that was not used yet is like any other.
 bool AdoptedHttp::inherited() const noexcept {
-    return generation_ != fork_generation() && (account_ || !origin_.empty());
+    return generation_ != fork_generation() && (adopted_->counted() || !origin_.empty());
 }
 
 void AdoptedHttp::require_connection() const {
     if (inherited()) {
         throw Error(Errc::client_spent,
                     "client spent: the process has forked, and the connection is the parent's");
+    }
+    if (adopted_->given_away()) {
+        throw Error(Errc::client_spent,
+                    "client spent: its connection was upgraded, and is no HTTP's any more");
     }
     if (adopted_->current() < 0) {
         throw Error(Errc::client_spent,
@@ -98,7 +101,7 @@ Descriptor AdoptedHttp::release() {
                     "release: TLS or HTTP/2 is on the connection, which live inside libcurl");
     const int fd = adopted_->take_back();
     cache_->close_idle(Duration{});
-    return {fd, std::move(account_)};
+    return {fd, std::static_pointer_cast<Account>(adopted_->give_away())};
 }
 
 }  // namespace ringlet::detail

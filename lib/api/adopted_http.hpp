@@ -33,7 +33,6 @@ class AdoptedHttp {
     void require_connection() const;
     bool inherited() const noexcept;
 
-    std::shared_ptr<Account> account_;  // may be null
     std::shared_ptr<AdoptedSocket> adopted_;
     std::shared_ptr<Cache> cache_;
     SessionState session_;

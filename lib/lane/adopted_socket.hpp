@@ -3,6 +3,9 @@
 
 #include <sys/socket.h>
 
+#include <memory>
+#include <utility>
+
 namespace ringlet::detail {
 
 /// Owns the descriptor until libcurl has it, which then closes it like one of its own. Handed out once: a
@@ -35,6 +38,15 @@ class AdoptedSocket {
     int current() const noexcept { return fd_ >= 0 ? fd_ : handed_; }
     /// Whether it leads to that address: then it can stand for a connection to it.
     bool leads_to(const sockaddr& address, socklen_t size) const noexcept;
+    /// What counts the connection in some cache: kept here, for whoever has the connection.
+    void keep(std::shared_ptr<void> account) noexcept { account_ = std::move(account); }
+    bool counted() const noexcept { return account_ != nullptr; }
+    /// The connection leaves HTTP: what counts it is the caller's from now on, and no request may follow.
+    std::shared_ptr<void> give_away() noexcept {
+        given_away_ = true;
+        return std::move(account_);
+    }
+    bool given_away() const noexcept { return given_away_; }
     /// Gives it up unused.
     void discard() noexcept;
     /// The descriptor, the caller's again. If libcurl has it, libcurl is left with a socket that leads
@@ -46,6 +58,8 @@ class AdoptedSocket {
     int handed_ = -1;  // libcurl's
     bool swap_;
     bool blocking_;  // as it was given
+    bool given_away_ = false;
+    std::shared_ptr<void> account_;
 };
 
 /// Takes a connection from under a descriptor that libcurl has, which then leads nowhere: the new descriptor.

@@ -170,6 +170,8 @@ class Lane {
     void set_addresses(const char* local_ip, int local_port, const char* remote_ip, int remote_port) noexcept;
     /// From now on that is the only connection there is: the lane never dials. Before its first connection.
     void use_only(const std::shared_ptr<AdoptedSocket>& adopted);
+    /// That one; null when the lane dials.
+    AdoptedSocket* given() const noexcept { return dials_ ? nullptr : adopted_.get(); }
     /// Keeps a connection of libcurl's making, idle, for the next request: it is used when that would dial
     /// its address, and closed when it would not. The lane owns it.
     void offer(int fd);

@@ -36,24 +36,24 @@ void EasyStream::lost(const char* doing, int code) {
 }
 
 std::size_t EasyStream::read(std::span<std::byte> to, const StreamLimits& limits) {
-    check_limits(limits, &lane_);
+    check_limits(limits, &counting());
     while (true) {
         std::size_t got = 0;
         const auto code = curl().easy_recv(lane_.easy(), to.data(), to.size(), &got);
         if (code == CURLE_OK) return got;
         if (code != CURLE_AGAIN) lost("read", code);
-        wait_ready(lane_.socket(), POLLIN, limits, &lane_);
+        wait_ready(lane_.socket(), POLLIN, limits, &counting());
     }
 }
 
 void EasyStream::write(std::span<const std::byte> bytes, const StreamLimits& limits) {
-    check_limits(limits, &lane_);
+    check_limits(limits, &counting());
     while (!bytes.empty()) {
         std::size_t sent = 0;
         const auto code = curl().easy_send(lane_.easy(), bytes.data(), bytes.size(), &sent);
         if (code != CURLE_OK && code != CURLE_AGAIN) lost("write", code);
         bytes = bytes.subspan(sent);
-        if (sent == 0) wait_ready(lane_.socket(), POLLOUT, limits, &lane_);
+        if (sent == 0) wait_ready(lane_.socket(), POLLOUT, limits, &counting());
     }
 }
 

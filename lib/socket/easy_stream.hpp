@@ -25,6 +25,8 @@ class EasyStream final : public Stream {
 
   private:
     [[noreturn]] void lost(const char* doing, int code);
+    /// Whose cache counts the socket: its shutdown ends operations.
+    Lane& counting() const noexcept { return outer_ ? outer_->lane() : lane_; }
 
     std::shared_ptr<Account> outer_;
     std::shared_ptr<Account> account_;  // of the lane that has the connection

@@ -125,11 +125,14 @@ void SocketCore::start_tls(std::string_view host, const TlsOptions& options) {
     }
 }
 
+void SocketCore::require_plain() const {
+    if (stream_->plain()) return;
+    throw Error(Errc::invalid_argument,
+                "its bytes pass through TLS, which lives inside libcurl and cannot be handed over");
+}
+
 Descriptor SocketCore::take(Operation& operation) {
-    if (!stream_->plain()) {
-        throw Error(Errc::invalid_argument,
-                    "its bytes pass through TLS, which lives inside libcurl and cannot be handed over");
-    }
+    require_plain();
     if (stream_->holds_bytes()) {
         throw Error(Errc::socket_disturbed,
                     "socket disturbed: bytes that came with the 101 are unread; read them first");
@@ -149,6 +152,7 @@ int SocketCore::release() {
 Descriptor SocketCore::take_for_http() {
     Operation operation(*this, SocketState::writing);
     operation.require_own();
+    require_plain();
     const auto waiting = stream_->waiting();
     if (waiting == Stream::Waiting::bytes) {
         throw Error(

@@ -40,6 +40,7 @@ class SocketCore {
   private:
     class Operation;
     Descriptor take(Operation& operation);
+    void require_plain() const;
     StreamLimits limits() const;
 
     std::atomic<SocketState> state_{SocketState::open};

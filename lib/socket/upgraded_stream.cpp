@@ -18,8 +18,9 @@ constexpr std::size_t soft_limit = 256 * 1024;
 
 }  // namespace
 
-UpgradedStream::UpgradedStream(Upgraded upgraded)
+UpgradedStream::UpgradedStream(Upgraded upgraded, std::shared_ptr<Account> outer)
     : url_(std::move(upgraded.url)),
+      outer_(std::move(outer)),
       account_(std::make_shared<Account>(std::move(upgraded.lease))),
       lane_(account_->lane()),
       in_(std::move(upgraded.early)),
@@ -40,7 +41,8 @@ void UpgradedStream::step() {
     while (const CURLMsg* message = curl().multi_info_read(lane_.multi(), &left)) {
         if (message->msg != CURLMSG_DONE) continue;
         done_ = true;
-        result_ = message->data.result;
+        // After a 101 with nothing behind it libcurl speaks of an empty reply.
+        result_ = message->data.result == CURLE_GOT_NOTHING ? CURLE_OK : message->data.result;
     }
     if (code != CURLM_OK && !done_) {
         done_ = true;

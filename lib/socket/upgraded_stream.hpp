@@ -18,7 +18,8 @@ namespace ringlet::detail {
 /// framing (libcurl.md, Q5).
 class UpgradedStream final : public Stream, private LaneClient {
   public:
-    explicit UpgradedStream(Upgraded upgraded);
+    /// `outer`: what a given connection is counted by besides; may be null.
+    UpgradedStream(Upgraded upgraded, std::shared_ptr<Account> outer);
     ~UpgradedStream() override;
 
     std::size_t read(std::span<std::byte> to, const StreamLimits& limits) override;
@@ -50,6 +51,7 @@ class UpgradedStream final : public Stream, private LaneClient {
     int on_progress(curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept override { return 0; }
 
     std::shared_ptr<const Url> url_;  // the easy handle points at it
+    std::shared_ptr<Account> outer_;
     std::shared_ptr<Account> account_;
     Lane& lane_;
     BodyBuffer in_;

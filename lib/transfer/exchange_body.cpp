@@ -249,7 +249,9 @@ Upgraded Exchange::upgrade() {
     if (encrypted && !transfer_.upload_open()) {
         throw Error(Errc::invalid_argument, "upgrade: with TLS, a request with a body cannot be upgraded");
     }
-    if (transfer_.done() && transfer_.result() != CURLE_OK) fail_body();
+    // libcurl calls it an empty reply when nothing follows a 101; but the 101 came.
+    const bool clean = transfer_.result() == CURLE_OK || transfer_.result() == CURLE_GOT_NOTHING;
+    if (transfer_.done() && !clean) fail_body();
     waker_.reset();
     Upgraded upgraded;
     upgraded.ended = transfer_.done();

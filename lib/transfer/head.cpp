@@ -66,6 +66,13 @@ Protocol protocol_of(std::string_view status_line) noexcept {
     return Protocol::unknown;
 }
 
+/// More than three digits, of which libcurl 8 takes the first three.
+bool overlong_status(std::string_view status_line) noexcept {
+    const auto blank = status_line.find(' ');
+    const auto fourth = blank == std::string_view::npos ? blank : blank + 4;
+    return fourth < status_line.size() && status_line[fourth] >= '0' && status_line[fourth] <= '9';
+}
+
 }  // namespace
 
 void Head::clear() noexcept {
@@ -102,7 +109,7 @@ Head::Line Head::add(std::string_view line) {
     if (without_line_end(line).find('\r') != std::string_view::npos) return Line::malformed;
     if (line.starts_with("HTTP/")) {
         start_block(line);
-        return Line::more;
+        return overlong_status(line) ? Line::malformed : Line::more;
     }
     if (without_line_end(line).empty()) {
         if (status_ >= 100 && status_ < 200 && status_ != 101) {

@@ -4,6 +4,8 @@
 #include "transfer/transfer.hpp"
 #include "value/text.hpp"
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <new>
 #include <string>
@@ -238,21 +240,27 @@ Lease Transfer::hand_over(BodyBuffer& early) noexcept {
 
 void Transfer::leave_lane(bool close) noexcept {
     auto& lane = *lease_;
-    if (lane.sockets().all().size() > 1) {
-        curl_socket_t active = CURL_SOCKET_BAD;
-        curl().easy_getinfo(lane.easy(), CURLINFO_ACTIVESOCKET, &active);
-        lane.sockets().reconcile(active == CURL_SOCKET_BAD ? -1 : active);
-    }
+    // From libcurl 8.10 on a connection that it does not keep waits for a graceful end, with its descriptor,
+    // until the multi handle is driven again.
+    const bool graceful = curl_version_number() >= 0x080a00;
+    curl_socket_t active = CURL_SOCKET_BAD;
+    const bool several = lane.sockets().all().size() > 1;
+    if (several) curl().easy_getinfo(lane.easy(), CURLINFO_ACTIVESOCKET, &active);
+    if (several && !graceful) lane.sockets().reconcile(active == CURL_SOCKET_BAD ? -1 : active);
     if (close) curl().easy_setopt(lane.easy(), CURLOPT_FORBID_REUSE, 1L);
     curl().multi_remove_handle(lane.multi(), lane.easy());
     if (close) curl().easy_setopt(lane.easy(), CURLOPT_FORBID_REUSE, 0L);
     added_ = false;
-    // From libcurl 8.10 on a connection that it does not keep waits for a graceful end, with its descriptor,
-    // until the multi handle is driven again.
-    constexpr unsigned ends_gracefully = 0x080a00;
-    if (close || curl_version_number() < ends_gracefully) return;
+    if (!graceful || (close && !several)) return;
     int running = 0;
     curl().multi_perform(lane.multi(), &running);
+    if (lane.sockets().all().size() <= 1) return;
+    // It has said goodbye, and would wait for the peer's as long as nobody drives it.
+    for (const int fd : lane.sockets().all()) {
+        if (active != CURL_SOCKET_BAD && fd != active) ::shutdown(fd, SHUT_RDWR);
+    }
+    curl().multi_perform(lane.multi(), &running);
+    lane.sockets().reconcile(active == CURL_SOCKET_BAD ? -1 : active);
 }
 
 /// In a forked child: the cache keeps what is the parent's, and nothing of libcurl's is called for it.
@@ -284,7 +292,10 @@ CloseReason Transfer::end(CloseReason why) noexcept {
     store_cookies();
     if (added_) leave_lane(reason != CloseReason::none);
     lease_->set_client(nullptr);
-    if (reason == CloseReason::none && lease_->socket() < 0) reason = CloseReason::connection_close;
+    if (reason == CloseReason::none && lease_->socket() < 0) {
+        // Bytes after an answer to HEAD: libcurl 7.88 says so, 8 just closes.
+        reason = plan_.method == "HEAD" ? CloseReason::unsolicited_data : CloseReason::connection_close;
+    }
     unset_request();
     // libcurl counts replays on the handle, not for each transfer, and gives up at the sixth: only a reset
     // forgets.

@@ -236,6 +236,66 @@ TEST_CASE("an upgraded plain connection can be released, and speak HTTP or TLS a
     CHECK(server.origin.open_connections() == 1);
 }
 
+TEST_CASE("one connection is upgraded twice in a row, with HTTP between", "[wire][socket]") {
+    const bool adopted = GENERATE(false, true);
+    CAPTURE(adopted);
+    // Upgrades when it is asked to, echoes one line, and speaks HTTP again.
+    Server server(
+        [](test::Connection& c) {
+            while (const auto request = c.read_request()) {
+                if (!request->header("Upgrade")) {
+                    c.write(test::reply("plain"));
+                    continue;
+                }
+                c.write(std::string(switching) + "early\n");
+                c.write(c.read_line().value_or("") + "\n");
+            }
+        },
+        false);
+    test::Client client;
+    auto socket = adopted ? Socket::adopt(test::connect_tcp(server.origin.port()).release())
+                          : client.session.send(server.request()).upgrade();
+    if (!adopted) {
+        write_text(socket, "zero\r\n");
+        CHECK(read_text(socket, 11) == "early\nzero\n");
+    }
+    for (const std::string text : {"one", "two"}) {
+        HttpOverSocket http(std::move(socket));
+        CHECK(http.get("http://localhost/").text() == "plain");
+        socket = http.send(Request::get("http://localhost/")
+                               .header("Connection", "Upgrade")
+                               .header("Upgrade", "foo"))
+                     .upgrade();
+        write_text(socket, text + "\r\n");
+        CHECK(read_text(socket, 10) == "early\n" + text + "\n");
+        CHECK(outcome_of([&] { http.get("http://localhost/"); }).code == Errc::client_spent);
+        CHECK(outcome_of([&] { (void)http.release(); }).code == Errc::client_spent);
+    }
+    CHECK(server.origin.accepts() == 1);
+    CHECK(client.cache.stats().leased == (adopted ? 0 : 1));
+    socket.close();
+    CHECK(client.cache.stats().open == 0);
+    CHECK(server.origin.wait_for_open(0));
+}
+
+TEST_CASE("https over a given socket can be upgraded, and stays inside TLS", "[wire][socket]") {
+    Server server(echo("early"), true);
+    HttpOverSocket http(Socket::adopt(test::connect_tcp(server.origin.port()).release()));
+    http.ca_blob(test::TestCa::instance().pem());
+    auto socket =
+        http.send(Request::get("https://localhost/").header("Connection", "Upgrade").header("Upgrade", "foo"))
+            .upgrade();
+    CHECK(outcome_of([&] { http.get("https://localhost/"); }).code == Errc::client_spent);
+    http = HttpOverSocket(Socket::adopt(test::unix_pair().ours.release()));
+    CHECK(read_text(socket, 5) == "early");
+    for (const std::string text : {"one", "two"}) {
+        write_text(socket, text);
+        CHECK(read_text(socket, 3) == text);
+    }
+    socket.close();
+    CHECK(server.origin.wait_for_open(0));
+}
+
 TEST_CASE("a TLS socket cannot be handed over, and stays usable", "[wire][socket]") {
     Server server(echo(), true);
     test::Client client;
