@@ -119,6 +119,9 @@ Lane::Lane(std::uint64_t id, LaneKey key, Share& share, const LaneSettings& sett
     if (!multi_) throw std::bad_alloc();
     make_easy();
     curl().multi_setopt(multi(), CURLMOPT_MAXCONNECTS, 1L);
+    // From libcurl 8.20 on the resolver's threads are the multi's, and destroying it would wait for them.
+    constexpr auto quick_exit = static_cast<CURLMoption>(CURLOPTTYPE_LONG + 21);
+    if (curl_version_number() >= 0x081400) curl().multi_setopt(multi(), quick_exit, 1L);
     apply_own_options();
 }
 

@@ -282,6 +282,35 @@ void Transfer::store_cookies() noexcept {
     }
 }
 
+namespace {
+
+/// From libcurl 8.16 on it remembers, for half the DNS time to live, that a name could not be resolved;
+/// whoever asks again is to be told what is true then. An entry of CURLOPT_RESOLVE that begins with "-" takes
+/// it away, before libcurl finds that the URL is none.
+void forget_name(Lane& lane, const Url& url) noexcept {
+    constexpr unsigned remembers = 0x081000;
+    if (curl_version_number() < remembers) return;
+    try {
+        SlistPtr names;
+        append(names, ('-' + url.host() + ':' + std::to_string(url.port())).c_str());
+        auto* const easy = lane.easy();
+        lane.set_configured(needs_reset);
+        set_option(easy, CURLOPT_CURLU, static_cast<CURLU*>(nullptr), "url");
+        set_option(easy, CURLOPT_URL, "x:", "url");
+        set_option(easy, CURLOPT_RESOLVE, names.get(), "resolve");
+        if (curl().multi_add_handle(lane.multi(), easy) == CURLM_OK) {
+            int running = 0;
+            curl().multi_perform(lane.multi(), &running);
+            curl().multi_remove_handle(lane.multi(), easy);
+        }
+        lane.reset_easy();
+    } catch (...) {
+        // Then the name is asked for again when libcurl has forgotten.
+    }
+}
+
+}  // namespace
+
 CloseReason Transfer::end(CloseReason why) noexcept {
     if (!active()) return CloseReason::none;
     const auto keep_stream_reset =
@@ -292,6 +321,7 @@ CloseReason Transfer::end(CloseReason why) noexcept {
     store_cookies();
     if (added_) leave_lane(reason != CloseReason::none);
     lease_->set_client(nullptr);
+    if (result_ == CURLE_COULDNT_RESOLVE_HOST) forget_name(*lease_, *plan_.url);
     if (reason == CloseReason::none && lease_->socket() < 0) {
         // Bytes after an answer to HEAD: libcurl 7.88 says so, 8 just closes.
         reason = plan_.method == "HEAD" ? CloseReason::unsolicited_data : CloseReason::connection_close;

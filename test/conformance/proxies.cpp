@@ -144,6 +144,7 @@ TEST_CASE("C126 a proxy that drops each CONNECT is asked once", "[conformance][C
         });
         Client client;
         CHECK_FALSE(get_through(client, url_of(proxy), target.url()).threw);
+        REQUIRE(eventually([&] { return client.cache.stats().open == 0; }));  // its end has arrived
         const auto outcome = get_through(client, url_of(proxy), target.url());
         CHECK(outcome.code == Errc::proxy);
         CHECK(proxy.request_count() == 2);
