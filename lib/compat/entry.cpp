@@ -36,7 +36,7 @@ EXPORTED CURLSHcode ENTRY(share_cleanup)(CURLSH* share);
 
 CURL* ENTRY(easy_init)(void) {
 #ifdef RINGLET_PRELOADED
-    // From 8.10 on libcurl makes one for each multi by this name, and destroys it by another.
+    // Newer libcurls make one for each multi by this name, and destroy it by another.
     if (ringlet::detail::inside_libcurl(__builtin_return_address(0)))
         return ringlet::detail::curl().easy_init();
 #endif
