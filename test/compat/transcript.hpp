@@ -193,6 +193,8 @@ inline int Watched::on_debug(CURL*, curl_infotype type, char* data, std::size_t 
     const std::string text(data, size);
     // Newer ones name the port that the kernel chose for this end, and times.
     static const std::regex changing("from [0-9.:a-f]+ port [0-9]+|after [0-9]+ ms|[0-9]+ us|0x[0-9a-f]+");
+    // With libcurl 8.14 over TLS, before or after the first bytes of the answer.
+    if (type == CURLINFO_TEXT && text == "Request completely sent off\n") return 0;
     if (type == CURLINFO_TEXT) transcript.line("V " + std::regex_replace(text, changing, "..."));
     if (type == CURLINFO_HEADER_OUT) transcript.line("V> " + text);
     if (type == CURLINFO_HEADER_IN) transcript.line("V< " + text);
