@@ -182,6 +182,7 @@ class Transfer final : public LaneClient {
     void report_connections() noexcept;
     bool replay_refused() const noexcept;
     void collect_result();
+    bool answered_early() const noexcept;
     CloseReason verdict() const noexcept;
     CloseReason abandon() noexcept;
     void store_cookies() noexcept;
