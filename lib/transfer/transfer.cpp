@@ -188,6 +188,7 @@ bool Transfer::lost_unanswered() const noexcept {
     if (head_.started() || replays_ != 0 || exception()) return false;
     // libcurl saw it first, and may not connect by itself: see set_prior_knowledge().
     if (failure_ == Failure::replay_refused) return sends_ == 0 && !may_connect_;
+    if (result_ == CURLE_HTTP2) return failure_ == Failure::none;  // libcurl 8.23: "Broken pipe"
     return failure_ == Failure::none && (result_ == CURLE_PARTIAL_FILE || result_ == CURLE_RECV_ERROR ||
                                          result_ == CURLE_SEND_ERROR || result_ == CURLE_GOT_NOTHING);
 }
