@@ -78,8 +78,9 @@ struct LaneCallbacks {
         return client ? client->on_progress(dltotal, dlnow, ultotal, ulnow) : 0;
     }
     static int debug(CURL*, curl_infotype type, char* words, std::size_t size, void* lane) {
-        if (type != CURLINFO_TEXT) return 0;
         const std::string_view text(words, size);
+        if (type == CURLINFO_DATA_IN && lane_of(lane).client_) lane_of(lane).client_->on_wire(text);
+        if (type != CURLINFO_TEXT) return 0;
         // What libcurl with GnuTLS says when OpenSSL's would call SSL_CTX_FUNCTION.
         const bool tls = text.starts_with("GnuTLS ciphers:");
         if (tls && lane_of(lane).adopted_) lane_of(lane).before_first_byte();

@@ -42,6 +42,8 @@ class LaneClient {
     virtual void on_close_socket(int fd) noexcept = 0;
     /// What libcurl says to itself, while CURLOPT_VERBOSE is on (see Lane::listen()).
     virtual void on_text(std::string_view) noexcept {}
+    /// Bytes of a body as they travel, before chunks and codings are taken off: likewise.
+    virtual void on_wire(std::string_view) noexcept {}
     virtual int on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
                             curl_off_t ulnow) noexcept = 0;
 

@@ -26,6 +26,8 @@ Errc code_of(Transfer& transfer) {
         case Failure::bad_field:
         case Failure::bad_length:
             return Errc::protocol;
+        case Failure::gzip_cut:
+            return Errc::decode;
         case Failure::given_up:
             return Errc::cancelled;
         case Failure::none:
@@ -67,6 +69,8 @@ std::string_view words_for(const Transfer& transfer) {
             return "an HTTP/2 status line on a connection that is not HTTP/2";
         case Failure::head_cut:
             return "the connection ended in the middle of the answer's header fields";
+        case Failure::gzip_cut:
+            return "the gzip data breaks off before its end";
         case Failure::bad_field:
             return "a bare CR in the answer's header fields";
         case Failure::bad_length:

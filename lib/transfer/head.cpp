@@ -83,7 +83,8 @@ void Head::clear() noexcept {
     status_ = 0;
     protocol_ = Protocol::unknown;
     complete_ = ended_ = chunked_ = encoded_ = close_ = keep_alive_ = false;
-    length_seen_ = length_invalid_ = false;
+    length_seen_ = length_invalid_ = gzip_ = false;
+    codings_ = 0;
     content_length_.reset();
     keep_alive_timeout_.reset();
     headers_.reset();
@@ -136,6 +137,8 @@ void Head::note(std::string_view name, std::string_view value) noexcept {
         chunked_ = chunked_ || list_contains(value, "chunked");
     } else if (equal_ignoring_case(name, "content-encoding")) {
         encoded_ = encoded_ || !equal_ignoring_case(value, "identity");
+        gzip_ = equal_ignoring_case(value, "gzip") || equal_ignoring_case(value, "x-gzip");
+        ++codings_;
     } else if (equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "proxy-connection")) {
         close_ = close_ || list_contains(value, "close");
         keep_alive_ = keep_alive_ || list_contains(value, "keep-alive");

@@ -48,6 +48,8 @@ class Head {
     /// A Content-Length that is no number, or several that differ: where the body ends is anybody's guess.
     bool length_invalid() const noexcept { return length_invalid_; }
     bool encoded() const noexcept { return encoded_; }
+    /// With gzip, and nothing else.
+    bool gzip() const noexcept { return gzip_ && codings_ == 1; }
     bool says_close() const noexcept { return close_; }
     bool says_keep_alive() const noexcept { return keep_alive_; }
     /// Keep-Alive: timeout=N, the smallest of several.
@@ -78,6 +80,8 @@ class Head {
     bool ended_ = false;
     bool chunked_ = false;
     bool encoded_ = false;
+    bool gzip_ = false;
+    unsigned codings_ = 0;
     bool close_ = false;
     bool keep_alive_ = false;
     bool length_seen_ = false;

@@ -53,7 +53,7 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
     body_bytes_ = 0;
     result_ = CURLE_OK;
     failure_ = Failure::none;
-    listening_ = surplus_ = false;
+    listening_ = following_ = surplus_ = false;
     sends_ = replays_reported_ = 0;
     replays_ = plan.replayed ? 1 : 0;
     added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = dialled_ = connect_pending_ =
@@ -122,6 +122,10 @@ void Transfer::collect_result() {
         // libcurl is content with a head that the end of the connection has cut (RFC 9112 section 8:
         // incomplete).
         if (result_ == CURLE_OK && !head_.ended()) failure_ = Failure::head_cut;
+        if (result_ == CURLE_OK && gzip_cut()) {
+            failure_ = Failure::gzip_cut;
+            result_ = CURLE_BAD_CONTENT_ENCODING;
+        }
     }
     if (!done_ && added_) {  // nothing runs and nothing is said: cannot happen while the handle is in
         done_ = true;

@@ -8,6 +8,7 @@
 #include "ringlet/response.hpp"
 #include "transfer/body_buffer.hpp"
 #include "transfer/cookie_jar.hpp"
+#include "transfer/gzip_end.hpp"
 #include "transfer/head.hpp"
 #include "transfer/socket_ear.hpp"
 #include "transfer/upload.hpp"
@@ -50,6 +51,7 @@ enum class Failure : std::uint8_t {
     bad_field,
     bad_length,
     head_cut,
+    gzip_cut,
     given_up,
     forked,  // this is a child, and the connection its parent's
 };
@@ -161,6 +163,7 @@ class Transfer final : public LaneClient {
     bool on_open_socket() noexcept override;
     void on_close_socket(int fd) noexcept override;
     void on_text(std::string_view text) noexcept override;
+    void on_wire(std::string_view bytes) noexcept override;
     int on_progress(curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
                     curl_off_t ulnow) noexcept override;
 
@@ -179,6 +182,8 @@ class Transfer final : public LaneClient {
     bool undecided() const;
     void check_protocol();
     void listen_for_surplus() noexcept;
+    void follow_gzip() noexcept;
+    bool gzip_cut() const noexcept;
     void report_connections() noexcept;
     bool replay_refused() const noexcept;
     void collect_result();
@@ -194,6 +199,7 @@ class Transfer final : public LaneClient {
     Head head_;
     BodyBuffer buffer_;
     SocketEar ear_;
+    GzipEnd gzip_;
     MimePtr mime_;
     char* aim_ = nullptr;
     std::size_t aim_size_ = 0, aim_used_ = 0;
@@ -217,6 +223,7 @@ class Transfer final : public LaneClient {
     bool cookies_joined_ = false;  // the caller's own are on the easy handle, beside the jar's
     bool listening_ = false;       // for what libcurl says of bytes after the message
     bool surplus_ = false;         // ... it has said so
+    bool following_ = false;       // gzip_ hears of the body
     bool answered_ = false;        // a header byte has come since the last send
     bool connecting_ = false;      // a socket was opened and nothing was sent since
     bool dialled_ = false;         // a socket was opened in this transfer

@@ -29,6 +29,7 @@ std::size_t Transfer::on_header(const char* data, std::size_t size) noexcept {
             case Head::Line::end: {
                 check_protocol();
                 listen_for_surplus();
+                follow_gzip();
                 if (head_.length_invalid()) failure_ = Failure::bad_length;
                 // With credentials libcurl may answer a 401 by itself: the body or the end decides.
                 if (!undecided()) head_.set_complete();
@@ -89,6 +90,29 @@ void Transfer::listen_for_surplus() noexcept {
     if (raw && raw->traces()) return;  // the caller's own
     listening_ = lease_->listen(true);
     surplus_ = !listening_;  // nobody would tell: the safe side
+}
+
+/// A gzip body that libcurl decodes is followed to its end.
+void Transfer::follow_gzip() noexcept {
+    const auto& wire = plan_.options->wire;
+    const bool decoded = !wire.raw && (!wire.accept_encoding || *wire.accept_encoding);
+    if (!decoded || !head_.gzip() || plan_.method == "HEAD" || head_.bodiless_status()) return;
+    gzip_.start(head_.chunked() && head_.protocol() != Protocol::http_2);
+    following_ = listening_ || lease_->listen(true);
+    listening_ = following_;
+}
+
+void Transfer::on_wire(std::string_view bytes) noexcept {
+    if (following_) gzip_.add(bytes);
+}
+
+/// Of an answer that libcurl calls whole. Where it counted other bytes than went by here, it has the last
+/// word.
+bool Transfer::gzip_cut() const noexcept {
+    if (!following_) return false;
+    curl_off_t travelled = 0;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_DOWNLOAD_T, &travelled);
+    return gzip_.size() == static_cast<std::uint64_t>(travelled) && gzip_.cut(body_bytes_);
 }
 
 void Transfer::on_text(std::string_view text) noexcept {
