@@ -25,7 +25,7 @@ AllGuards& all_guards() {
 void finish_first_uses() noexcept {
     try {
         ensure_curl();
-        (void)curl_version_number();
+        (void)curl_facts();
         (void)hashed_ca_directory_usable();
         (void)usual_codings();
     } catch (const std::bad_alloc&) {

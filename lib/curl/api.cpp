@@ -66,14 +66,4 @@ CurlApi replace_curl_api(const CurlApi& replacement) {
     return old;
 }
 
-void ensure_curl() {
-    static const CURLcode once = curl().global_init(CURL_GLOBAL_DEFAULT);
-    (void)once;
-}
-
-unsigned curl_version_number() noexcept {
-    static const unsigned number = curl().version_info(CURLVERSION_NOW)->version_num;
-    return number;
-}
-
 }  // namespace ringlet::detail

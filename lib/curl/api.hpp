@@ -2,6 +2,8 @@
 // preloaded library can find the real functions.
 #pragma once
 
+#include "curl/library.hpp"
+
 #include <curl/curl.h>
 
 namespace ringlet::detail {
@@ -58,11 +60,5 @@ const CurlApi& curl() noexcept;
 /// Puts another table in place, for tests and the preloaded library: before any other thread uses ringlet.
 /// The old one.
 CurlApi replace_curl_api(const CurlApi& table);
-
-/// Runs curl_global_init once for ringlet's own sake: programs may balance theirs while idle lanes live.
-void ensure_curl();
-
-/// The run-time version, as in curl_version_info_data::version_num: 0x075801 is 7.88.1.
-unsigned curl_version_number() noexcept;
 
 }  // namespace ringlet::detail

@@ -150,7 +150,7 @@ void apply_content(CURL* easy, const WireOptions& options) {
 // that means (RFC 9110 section 8.4.1.2), all of them have gzip, and libcurl writes a request byte by byte.
 const std::string& usual_codings() {
     static const std::string codings = [] {
-        const int features = curl().version_info(CURLVERSION_NOW)->features;
+        const int features = curl_facts().features;
         std::string list;
         const auto add = [&](int feature, const char* name) {
             if ((features & feature) != 0) list.append(list.empty() ? "" : ", ").append(name);

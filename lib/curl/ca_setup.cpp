@@ -35,11 +35,10 @@ std::size_t certificates_in(const char* bundle) {
 }
 
 bool find_out() {
-    const auto* version = curl().version_info(CURLVERSION_NOW);
-    if (version->age < CURLVERSION_SEVENTH || version->capath == nullptr || version->ssl_version == nullptr)
-        return false;
-    if (!std::string_view(version->ssl_version).starts_with("OpenSSL/")) return false;
-    return ca_directory_covers(version->capath, version->cainfo);
+    const auto& libcurl = curl_facts();
+    if (!libcurl.tls_library.starts_with("OpenSSL/") || libcurl.ca_directory.empty()) return false;
+    return ca_directory_covers(libcurl.ca_directory.c_str(),
+                               libcurl.ca_file.empty() ? nullptr : libcurl.ca_file.c_str());
 }
 
 }  // namespace

@@ -153,14 +153,4 @@ bool inside_libcurl(const void* address) noexcept {
     return at >= place.begin && at < place.end;
 }
 
-void ensure_curl() {
-    static const CURLcode once = curl().global_init(CURL_GLOBAL_DEFAULT);
-    (void)once;
-}
-
-unsigned curl_version_number() noexcept {
-    static const unsigned number = curl().version_info(CURLVERSION_NOW)->version_num;
-    return number;
-}
-
 }  // namespace ringlet::detail

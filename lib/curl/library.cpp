@@ -1,0 +1,35 @@
+#include "curl/library.hpp"
+
+#include "curl/api.hpp"
+
+namespace ringlet::detail {
+namespace {
+
+CurlFacts find_facts() {
+    const auto* version = curl().version_info(CURLVERSION_NOW);
+    const auto text = [](const char* of) { return of == nullptr ? std::string{} : std::string{of}; };
+    CurlFacts facts{version->version_num, version->features, text(version->ssl_version), {}, {}};
+    if (version->age >= CURLVERSION_SEVENTH) {
+        facts.ca_file = text(version->cainfo);
+        facts.ca_directory = text(version->capath);
+    }
+    return facts;
+}
+
+}  // namespace
+
+void ensure_curl() {
+    static const CURLcode once = curl().global_init(CURL_GLOBAL_DEFAULT);
+    (void)once;
+}
+
+const CurlFacts& curl_facts() {
+    static const CurlFacts facts = find_facts();
+    return facts;
+}
+
+unsigned curl_version_number() noexcept {
+    return curl_facts().version;
+}
+
+}  // namespace ringlet::detail
