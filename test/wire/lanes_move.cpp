@@ -100,8 +100,7 @@ TEST_CASE("the watching thread closes connections while others use the cache", "
             expect(session.get(origin.url()).text() == "some bytes", "the body");
             const auto before = cache.stats();
             expect(before.open <= 3, "at most three connections");
-            std::this_thread::sleep_for(
-                std::chrono::milliseconds(i % 3 * 4));  // why: some expire, some do not
+            std::this_thread::sleep_for(4ms * (i % 3));  // why: some expire, some do not
         }
     });
     CHECK(errors == std::vector<std::string>{});
