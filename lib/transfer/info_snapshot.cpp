@@ -68,6 +68,7 @@ void InfoSnapshot::take(CURL* easy) {
             const char* text = nullptr;
             curl().easy_getinfo(easy, static_cast<CURLINFO>(what), &text);
             if (text != nullptr) values_.emplace_back(what, std::string(text));
+            // NOLINTNEXTLINE(bugprone-branch-clone): long and curl_off_t are one type on some machines
         } else if (type == CURLINFO_LONG) {
             ask<long>(easy, what);
         } else if (type == CURLINFO_DOUBLE) {
