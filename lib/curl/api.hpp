@@ -54,11 +54,11 @@ struct CurlApi {
     decltype(&curl_free) free;
 };
 
-/// The table in use. Set-up is thread-safe; after it the table does not change but by replace_curl_api().
+/// The table in use.
 const CurlApi& curl() noexcept;
 
-/// Puts another table in place, for tests and the preloaded library: before any other thread uses ringlet.
-/// The old one.
-CurlApi replace_curl_api(const CurlApi& table);
+/// Puts another table in use, which must stay where it is; the old one. For tests: while no other thread uses
+/// ringlet.
+const CurlApi& replace_curl_api(const CurlApi& table) noexcept;
 
 }  // namespace ringlet::detail

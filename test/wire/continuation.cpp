@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "support/fixture.hpp"
 #include "support/origin.hpp"
 
 namespace {
@@ -72,7 +73,8 @@ TEST_CASE("a retry that waits ends with cache_closed when the grace is over", "[
         session.get(origin.url("/x"), ec).abort();
         ended = std::chrono::steady_clock::now();
     });
-    REQUIRE(origin.wait_for_requests(1));
+    // The first answer is read and its connection back: the retry waits.
+    REQUIRE(test::eventually([&] { return cache.stats().idle == 1; }));
     const auto began = std::chrono::steady_clock::now();
     cache.shutdown(0s);
     requester.join();

@@ -95,8 +95,8 @@ CurlApi find_all() {
     return api;
 }
 
-CurlApi& table() {
-    static CurlApi api = [] {
+const CurlApi& table() {
+    static const CurlApi api = [] {
         auto found = find_all();
         if (found.easy_init == nullptr || found.multi_poll == nullptr || found.url_set == nullptr) {
             std::fputs("ringlet: this program's libcurl cannot be found, or is too old\n", stderr);
@@ -111,12 +111,6 @@ CurlApi& table() {
 
 const CurlApi& curl() noexcept {
     return table();
-}
-
-CurlApi replace_curl_api(const CurlApi& replacement) {
-    const CurlApi old = table();
-    table() = replacement;
-    return old;
 }
 
 namespace {

@@ -9,7 +9,7 @@ namespace {
 
 using detail::CurlApi;
 
-CurlApi real{};
+const CurlApi real = detail::curl();
 std::size_t calls_made = 0;
 std::size_t failing_call = 0;
 const char* failed_function = "";
@@ -129,11 +129,11 @@ CurlApi failing_table() {
 
 FaultyCurl::FaultyCurl(std::size_t fail_at) {
     detail::ensure_curl();
-    real = detail::curl();
     calls_made = 0;
     failing_call = fail_at;
     failed_function = "";
-    detail::replace_curl_api(failing_table());
+    static const CurlApi failing = failing_table();
+    detail::replace_curl_api(failing);
 }
 
 FaultyCurl::~FaultyCurl() {
