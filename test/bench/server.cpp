@@ -62,7 +62,7 @@ void answer(Connection& connection) {
             received.clear();
             if (!receive(connection, received)) return;
         }
-        if (received.find(" /late") < end) connection.sleep(3ms);
+        if (received.find(" /late") < end) connection.sleep(3ms);  // why: the client is to wait
         received.erase(0, left);
         if (!connection.write(response)) return;
     }

@@ -22,14 +22,6 @@ namespace {
 
 using Builder = ConnectionCache::Builder;
 
-// n connections that are in use at the same time, then idle.
-void fill(ConnectionCache& cache, const std::string& url, std::size_t n) {
-    std::vector<Session> sessions;
-    std::vector<Response> responses;
-    for (std::size_t i = 0; i < n; ++i) responses.push_back(sessions.emplace_back(cache).get(url));
-    for (auto& response : responses) response.consume();
-}
-
 // How often the threads of this process have gone to sleep and woken up.
 std::uint64_t wake_ups() {
     std::uint64_t sum = 0;

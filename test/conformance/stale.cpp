@@ -19,13 +19,6 @@ namespace {
 
 using Builder = ConnectionCache::Builder;
 
-void fill(ConnectionCache& cache, const std::string& url, std::size_t n) {
-    std::vector<Session> sessions;
-    std::vector<Response> responses;
-    for (std::size_t i = 0; i < n; ++i) responses.push_back(sessions.emplace_back(cache).get(url));
-    for (auto& response : responses) response.consume();
-}
-
 // Sockets of this machine in CLOSE_WAIT whose other end had that port.
 std::size_t in_close_wait(std::uint16_t remote_port) {
     std::ifstream table("/proc/self/net/tcp");

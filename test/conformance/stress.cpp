@@ -2,9 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <atomic>
-#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <thread>
@@ -13,6 +11,7 @@
 #include "ringlet/ringlet.hpp"
 #include "support/fixture.hpp"
 #include "support/origin.hpp"
+#include "support/posix.hpp"
 #include "support/threads.hpp"
 
 using namespace ringlet;
@@ -23,11 +22,6 @@ namespace {
 using Builder = ConnectionCache::Builder;
 
 const std::vector<std::string> no_errors;
-
-std::size_t open_descriptors() {
-    std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-}
 
 std::size_t resident_bytes() {
     std::ifstream statm("/proc/self/statm");

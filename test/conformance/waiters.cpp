@@ -3,9 +3,7 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include <algorithm>
-#include <filesystem>
 #include <future>
-#include <iterator>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -30,11 +28,6 @@ void one_per_host(Builder& b) {
 
 Script echo_target() {
     return handler([](const Recorded& request) { return reply("body of " + request.target); });
-}
-
-std::size_t open_descriptors() {
-    std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 // A GET on a thread and a session of its own. "ok", or the name of the error.

@@ -104,6 +104,14 @@ class EventLog final : public Observer {
     std::vector<Seen> seen_;
 };
 
+// n connections that are in use at the same time, then idle.
+inline void fill(ConnectionCache& cache, const std::string& url, std::size_t n) {
+    std::vector<Session> sessions;
+    std::vector<Response> responses;
+    for (std::size_t i = 0; i < n; ++i) responses.push_back(sessions.emplace_back(cache).get(url));
+    for (auto& response : responses) response.consume();
+}
+
 // A cache under observation and a session on it.
 class Client {
   public:

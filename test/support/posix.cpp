@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <stdexcept>
 #include <system_error>
 
@@ -101,6 +103,11 @@ std::thread start_thread(std::function<void()> body) {
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
         throw;
     }
+}
+
+std::size_t open_descriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 }  // namespace ringlet::test

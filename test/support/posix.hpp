@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -49,6 +50,9 @@ Fd connect_unix(const std::string& path);
 
 // A TCP port of 127.0.0.1 that was free a moment ago.
 std::uint16_t free_port();
+
+// How many descriptors this process has open, the one for counting them among them.
+std::size_t open_descriptors();
 
 // A thread that takes no signals, so that a test's timers interrupt the threads under test only.
 std::thread start_thread(std::function<void()> body);

@@ -7,8 +7,6 @@
 
 #include <array>
 #include <cstddef>
-#include <filesystem>
-#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -57,11 +55,6 @@ inline std::string read_fd(int fd, std::size_t size = 4096) {
     const auto got = ::read(fd, out.data(), out.size());
     out.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return out;
-}
-
-inline std::size_t open_descriptors() {
-    const std::filesystem::directory_iterator first("/proc/self/fd"), end;
-    return static_cast<std::size_t>(std::distance(first, end));
 }
 
 }  // namespace ringlet::test

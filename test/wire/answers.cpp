@@ -7,10 +7,10 @@
 
 #include <array>
 #include <atomic>
-#include <filesystem>
 #include <string>
 
 #include "support/origin.hpp"
+#include "support/posix.hpp"
 #include "support/temp_dir.hpp"
 
 namespace {
@@ -18,15 +18,10 @@ namespace {
 using namespace ringlet;
 using namespace std::chrono_literals;
 using test::Connection;
+using test::open_descriptors;
 using test::Origin;
 using test::reply;
 using test::respond_with;
-
-std::size_t open_descriptors() {
-    std::size_t n = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++n;
-    return n;
-}
 
 TEST_CASE("bytes that come with a head that has no body make its connection unfit", "[wire][framing]") {
     const auto closes = [](std::string_view method, const std::string& raw) {

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <iterator>
 #include <memory>
 #include <set>
 #include <string>
@@ -14,6 +12,7 @@
 
 #include "support/fixture.hpp"
 #include "support/nginx.hpp"
+#include "support/posix.hpp"
 #include "support/temp_dir.hpp"
 
 using namespace ringlet;
@@ -25,11 +24,6 @@ namespace {
 std::size_t heap() {
     const auto info = mallinfo2();
     return info.uordblks + info.hblkhd;
-}
-
-std::size_t open_descriptors() {
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "support/posix.hpp"
+
 namespace ringlet::test {
 
 // Directories of the threads that watch idle connections.
@@ -45,12 +47,6 @@ inline std::size_t sockets_in_close_wait(std::uint16_t port) {
         const auto remote_port = std::stoul(remote.substr(remote.find(':') + 1), nullptr, 16);
         n += state == "08" && remote_port == port;
     }
-    return n;
-}
-
-inline std::size_t open_descriptors() {
-    std::size_t n = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++n;
     return n;
 }
 
