@@ -29,7 +29,8 @@ inline namespace v1 {
 class Request;
 
 /// What ConnectionCache::explain() found: which idle connection would serve a request, and why each other one
-/// would not.
+/// would not. By the cache's books: whether the server has closed the chosen one is only found out when it is
+/// lent, and who is waiting already, and for how long anybody may, is not considered.
 struct Explanation {
     struct Candidate {
         ConnectionInfo connection;
@@ -65,22 +66,23 @@ class RINGLET_API ConnectionCache {
     /// settings only the request's own are known here: repeat those of the session that shape connections.
     Explanation explain(const Request& request) const;
 
-    /// Opens up to n connections to the URL's origin, and leaves them idle; how many idle connections for it
-    /// there are afterwards (limits hold: it never waits for a slot). Throws Error where the first connection
-    /// cannot be opened.
-    /// They have the default connection settings, and so are of use to sessions that have changed none of
-    /// them.
+    /// Opens what is missing to n idle connections to the URL's origin; how many there are afterwards. Limits
+    /// hold: it opens none beyond max_idle or max_idle_per_host, and never waits for a slot. Throws Error
+    /// where the first connection cannot be opened. They have the default connection settings, and so are of
+    /// use to sessions that have changed none of them.
     std::size_t prewarm(std::string_view url, std::size_t n);
     std::size_t prewarm(std::string_view url, std::size_t n, std::error_code& ec);
     /// Closes idle connections, and each leased one when it comes back; how many were idle.
     std::size_t close_idle();
-    /// Closes the idle connections that have been idle for at least that long; how many.
+    /// Closes the idle connections that have been idle for at least that long; how many. 0: as close_idle(),
+    /// leased ones too.
     std::size_t close_idle(Duration idle_for);
     /// The same as close_idle() for one origin ("https://host:port"; a default port may be left out).
     std::size_t evict(std::string_view origin);
     /// New requests get Errc::cache_closed; those in flight or waiting may finish within `grace`, then they
-    /// are cancelled. Returns when the last socket is closed. Idempotent; safe from several threads; not from
-    /// an observer or a callback.
+    /// are cancelled. Returns when the last socket is closed, at the latest a second after the grace: the
+    /// connection of a response that nobody reads is closed when that is destroyed (a warning says so).
+    /// Idempotent; safe from several threads; not from an observer or a callback.
     void shutdown(Duration grace);
 
     friend bool operator==(const ConnectionCache&, const ConnectionCache&) = default;

@@ -4,6 +4,8 @@
 #include "transfer/connect_only.hpp"
 #include "transfer/lane_key_of.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -22,20 +24,25 @@ WarmUp::WarmUp(std::shared_ptr<Cache> cache, std::string_view url)
     : cache_(std::move(cache)), url_(Url::parse(url)), key_(lane_key(url_, Options{})) {}
 
 std::size_t WarmUp::open(std::size_t n) {
-    bool first = true;
-    while (cache_->idle_for(key_) < n) {
+    const auto& settings = cache_->settings();
+    const auto wanted =
+        std::min({std::uint64_t{n}, settings.max_idle.value(), settings.max_idle_per_host.value()});
+    const std::uint64_t before = cache_->idle_for(key_);
+    // So many and no more, whatever becomes of them meanwhile: requests take idle ones, and servers close
+    // them.
+    for (auto there = before; there < wanted; ++there) {
         try {
-            open_one();
+            if (open_one() != CloseReason::none) break;
         } catch (const Error&) {
-            if (first) throw;
+            if (there == before) throw;
             break;
         }
-        first = false;
     }
     return cache_->idle_for(key_);
 }
 
-void WarmUp::open_one() {
+/// Why it was closed at once; none: it is kept.
+CloseReason WarmUp::open_one() {
     AcquireLimits limits;
     limits.prewarm = true;
     auto lease = cache_->acquire(key_, limits);
@@ -46,7 +53,7 @@ void WarmUp::open_one() {
     const int fd = take_descriptor(lane);
     lane.offer(fd);
     lane.reset_easy();
-    cache_->release(std::move(lease), {CloseReason::none, {}, false});
+    return cache_->release(std::move(lease), {CloseReason::none, {}, false});
 }
 
 }  // namespace ringlet::detail

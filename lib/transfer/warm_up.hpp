@@ -16,11 +16,12 @@ namespace ringlet::detail {
 class WarmUp {
   public:
     WarmUp(std::shared_ptr<Cache> cache, std::string_view url);
-    /// Until n connections to the origin are idle; how many are.
+    /// Opens what is missing to n idle connections, as far as the cache keeps so many; how many are idle
+    /// then.
     std::size_t open(std::size_t n);
 
   private:
-    void open_one();
+    CloseReason open_one();
 
     std::shared_ptr<Cache> cache_;
     Url url_;

@@ -61,6 +61,42 @@ TEST_CASE("prewarm stays within the limits and says what there is", "[wire][prew
     CHECK(origin.accepts() == 2);
 }
 
+TEST_CASE("prewarm ends where the cache keeps no more idle connections", "[wire][prewarm]") {
+    Origin origin(test::respond_with(test::reply("ok")), {.record_requests = false});
+    {
+        test::Client client([](auto& b) { b.max_idle(0); });
+        CHECK(client.cache.prewarm(origin.url(), 1) == 0);
+        CHECK(client.cache.stats().opened == 0);
+    }
+    {
+        test::Client client([](auto& b) { b.max_idle_per_host(2); });
+        CHECK(client.cache.prewarm(origin.url(), 5) == 2);
+        CHECK(client.cache.stats().opened == 2);
+    }
+    test::Client client;  // max_idle is 128
+    CHECK(client.cache.prewarm(origin.url(), 129) == 128);
+    CHECK(client.cache.stats().opened == 128);
+    client.check_end(origin.url());
+}
+
+TEST_CASE("prewarm ends where idle ones of another origin fill the cache", "[wire][prewarm]") {
+    Origin here(test::respond_with(test::reply("ok"))), there(test::respond_with(test::reply("ok")));
+    test::Client client([](auto& b) { b.max_idle(4); });
+    CHECK(client.cache.prewarm(here.url(), 2) == 2);
+    CHECK(client.cache.prewarm(there.url(), 2) == 2);
+    const auto idle = client.cache.prewarm(here.url(), 4);  // the oldest give way: first its own
+    CHECK(idle <= 4);
+    CHECK(client.cache.stats().opened <= 6);
+    CHECK(client.cache.stats().idle == 4);
+}
+
+TEST_CASE("prewarm ends also where the server closes each connection at once", "[wire][prewarm]") {
+    Origin origin([](test::Connection& c) { c.close(); });
+    test::Client client;
+    CHECK(client.cache.prewarm(origin.url(), 20) <= 20);
+    CHECK(client.cache.stats().opened == 20);
+}
+
 TEST_CASE("prewarm throws when the first connection cannot be opened", "[wire][prewarm]") {
     test::Client client;
     CHECK(outcome_of([&] {
