@@ -7,11 +7,9 @@
 #include "ringlet/error.hpp"
 
 #include <netdb.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -256,29 +254,6 @@ bool Lane::listen(bool on) noexcept {
     return curl().easy_setopt(easy(), CURLOPT_VERBOSE, on ? 1L : 0L) == CURLE_OK;
 }
 
-Lane::Liveness Lane::check() noexcept {
-    if (forked()) return Liveness::forked;
-    if (sockets_.all().empty()) return Liveness::peer_closed;
-    for (const int fd : sockets_.all()) {
-        const auto found = check(fd);
-        if (found != Liveness::usable) return found;
-    }
-    return Liveness::usable;
-}
-
-Lane::Liveness Lane::check(int fd) const noexcept {
-    const bool only_one = sockets_.all().size() == 1;  // else it may be one of another protocol
-    if (only_one && (protocol_ == Protocol::http_2 || protocol_ == Protocol::http_3)) {
-        pollfd entry{fd, POLLRDHUP, 0};
-        return ::poll(&entry, 1, 0) > 0 ? Liveness::peer_closed : Liveness::usable;
-    }
-    char byte = 0;
-    const auto got = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got > 0) return Liveness::unsolicited_data;
-    const bool quiet = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
-    return quiet ? Liveness::usable : Liveness::peer_closed;
-}
-
 CURLMcode Lane::board(CURL* guest, bool watched) noexcept {
     watched_ = watched || keeps_redirects_;
     if (watched_) {
@@ -374,7 +349,13 @@ void Lane::use_only(const std::shared_ptr<AdoptedSocket>& adopted) {
 }
 
 void Lane::offer(int fd) {
-    auto adopted = std::make_shared<AdoptedSocket>(fd, AdoptedSocket::From::libcurl);
+    std::shared_ptr<AdoptedSocket> adopted;
+    try {
+        adopted = std::make_shared<AdoptedSocket>(fd, AdoptedSocket::From::libcurl);
+    } catch (...) {
+        ::close(fd);
+        throw;
+    }
     sockets_.opened(fd);
     adopted_ = std::move(adopted);
 }

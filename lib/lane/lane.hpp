@@ -184,6 +184,7 @@ class Lane {
   private:
     friend struct LaneCallbacks;
     Liveness check(int fd) const noexcept;
+    Liveness judge(std::size_t bytes) const noexcept;
     void make_easy();
     void apply_own_options();
     void set_request_hooks();
