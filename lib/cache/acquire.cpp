@@ -12,11 +12,6 @@ std::uint64_t next_connection_id() noexcept {
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-template <class Vector, class Id>
-void make_place(Vector& vector, Id id) {
-    if (index_of(id) >= vector.size()) vector.resize(index_of(id) + 1);
-}
-
 }  // namespace
 
 Lease Cache::acquire(const LaneKey& key, const AcquireLimits& limits) {
@@ -69,7 +64,7 @@ Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& 
     Turn turn;
     Crowd crowd;
     Doomed doomed;
-    {
+    try {
         const Lock lock(mutex_);
         notice_fork();
         if (closed() && (!limits.continuation || interrupting_))
@@ -84,8 +79,9 @@ Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& 
                                .may_wait = !limits.prewarm && settings_.acquire_timeout > Duration{},
                                .may_evict = !limits.prewarm},
                               waiter);
-        } catch (...) {
+        } catch (...) {  // no memory
             keys_.release(taken.key);
+            doomed = take_doomed_locked();
             throw;
         }
         doomed = take_doomed_locked();
@@ -94,6 +90,9 @@ Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& 
             if (waiter.counts) ++totals_.acquire_timeouts;
             keys_.release(taken.key);
         }
+    } catch (...) {
+        carry_out(std::move(doomed));
+        throw;
     }
     carry_out(std::move(doomed));
     if (turn.kind == Answer::Kind::refuse) refuse(Errc::acquire_timeout, key, {}, crowd);
@@ -135,7 +134,7 @@ Cache::Turn Cache::lend_locked(LaneId slot) {
 
 Cache::Turn Cache::open_locked(LaneId slot, KeyId key) {
     try {
-        make_place(entries_, slot);
+        grow_to_hold(entries_, slot);
     } catch (...) {
         policy_.closed(slot);
         throw;
@@ -146,7 +145,7 @@ Cache::Turn Cache::open_locked(LaneId slot, KeyId key) {
 
 Cache::Turn Cache::queue_locked(const Answer& answer, Waiter& waiter) {
     try {
-        make_place(waiters_, answer.ticket);
+        grow_to_hold(waiters_, answer.ticket);
     } catch (...) {
         policy_.cancel(answer.ticket);
         throw;

@@ -47,7 +47,7 @@ struct AcquireLimits {
                            // is not counted
 };
 
-/// What a request's end says of its lane.
+/// How a request left its lane: what the policy's Outcome is made of.
 struct Verdict {
     CloseReason close = CloseReason::none;                  // none: keep it if the policy agrees
     std::optional<std::chrono::seconds> keep_alive_hint{};  // Keep-Alive: timeout=N
@@ -81,8 +81,11 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void connected(Lease& lease) noexcept;
     void reconnected(Lease& lease, CloseReason why) noexcept;
     /// The loan's request is over, and its holder has another one for it: as a release and another acquire,
-    /// but the lane is nobody else's in between. False: it has to come back.
-    bool renew(Lease& lease) noexcept;
+    /// but the lane is nobody else's in between. none, or why it has to come back: somebody may be waiting
+    /// for its place.
+    CloseReason renew(Lease& lease) noexcept;
+    /// Somebody waits who needs that place.
+    bool is_wanted(const Lease& lease) const noexcept;
     /// Ends the loan. What became of the lane: none (it is kept idle or was handed to a waiter) or why it was
     /// closed.
     CloseReason release(Lease&& lease, const Verdict& verdict) noexcept;

@@ -38,8 +38,12 @@ bool Cache::note_connected(const Lease& lease, CloseReason old_one) noexcept {
     notice_fork();
     CachedLane* const held = held_locked(lease.lane_, lease.slot_);
     if (held == nullptr) return false;
+    if (held->connected) {
+        // Lent as one that had served: the request has another one now.
+        if (policy_.lane(lease.slot_).requests > 0) --totals_.reused;
+        count_closed_locked(old_one);
+    }
     policy_.connected(lease.slot_, Clock::now(), jitter_locked());
-    if (held->connected) count_closed_locked(old_one);
     held->connected = true;
     ++totals_.opened;
     held->protocol = lease->protocol();
@@ -52,12 +56,14 @@ bool Cache::note_connected(const Lease& lease, CloseReason old_one) noexcept {
     return true;
 }
 
-bool Cache::renew(Lease& lease) noexcept {
+CloseReason Cache::renew(Lease& lease) noexcept {
     {
         const Lock lock(mutex_);
         notice_fork();
-        if (closed() || held_locked(lease.lane_, lease.slot_) == nullptr) return false;
-        if (policy_.renew(lease.slot_, Clock::now()) != CloseReason::none) return false;
+        if (held_locked(lease.lane_, lease.slot_) == nullptr) return CloseReason::forked;
+        if (closed()) return CloseReason::shutdown;
+        const CloseReason why = policy_.renew(lease.slot_, Clock::now());
+        if (why != CloseReason::none) return why;
         ++totals_.requests;
         ++totals_.reused;
         lease.reused_ = true;
@@ -65,7 +71,13 @@ bool Cache::renew(Lease& lease) noexcept {
     for (const auto kind : {Event::Kind::released, Event::Kind::leased, Event::Kind::reused}) {
         tell_of(lease, kind);
     }
-    return true;
+    return CloseReason::none;
+}
+
+bool Cache::is_wanted(const Lease& lease) const noexcept {
+    const Lock lock(mutex_);
+    notice_fork();
+    return index_of(lease.slot_) < policy_.lanes() && policy_.is_wanted(lease.slot_);
 }
 
 CloseReason Cache::release(Lease&& lease, const Verdict& verdict) noexcept {

@@ -59,7 +59,7 @@ Cache::Wait Cache::wait_until_turn(Waiter& waiter, const AcquireLimits& limits, 
         if (!waiter.stopped && now < limits.deadline) wait.turn = taken_up_locked(waiter);
         if (!wait.turn) {
             wait.end = end_of(waiter, limits.deadline <= until);
-            if (wait.end == Errc::acquire_timeout) ++totals_.acquire_timeouts;
+            if (wait.end == Errc::acquire_timeout && waiter.counts) ++totals_.acquire_timeouts;
             if (wait.end != Errc::cache_closed) wait.crowd = crowd_locked(waiter.key);
             leave_locked(waiter);
             doomed = take_doomed_locked();
@@ -72,7 +72,7 @@ Cache::Wait Cache::wait_until_turn(Waiter& waiter, const AcquireLimits& limits, 
 void Cache::sleep_locked(Waiter& waiter, Instant until, Lock& lock) {
     if (waiter.state != Waiter::State::waiting) return;
     ++blocked_;
-    ++totals_.waits;
+    if (waiter.counts) ++totals_.waits;
     while (waiter.state == Waiter::State::waiting && !waiter.stopped) {
         if (until == never) {
             waiter.wake.wait(lock.native());

@@ -86,7 +86,7 @@ class EasyRecord {
     bool boarded = false;        // ... on a lane, with its callbacks
     bool names_on_lane = false;  // so the handle's own multi may not have them
 
-    /// See Tether. Guarded by park_mutex.
+    /// See docs/design/drop-in.md, parked lanes. Guarded by park_mutex.
     std::mutex park_mutex;
     Lease parked;
 

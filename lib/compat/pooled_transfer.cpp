@@ -2,6 +2,7 @@
 
 #include "api/access.hpp"
 #include "cache/cache.hpp"
+#include "cache/reasons.hpp"
 #include "compat/easy_table.hpp"
 #include "compat/switches.hpp"
 #include "ringlet/connection_cache.hpp"
@@ -252,6 +253,9 @@ Verdict PooledTransfer::verdict() noexcept {
         verdict.close = CloseReason::upgraded;
     } else if (left_origin()) {
         verdict.close = CloseReason::evicted;
+    } else if (lanes_are_parked() && limited(lease_.cache()->settings()) &&
+               lease_.cache()->is_wanted(lease_)) {
+        verdict.close = CloseReason::over_limit;  // nobody else could have it while it is parked
     }
     return verdict;
 }
@@ -278,11 +282,14 @@ Lease acquire_from(Cache& cache, const LaneKey& key, AcquireLimits limits) {
 
 /// The handle's own parked lane, where it will do, else one of the cache's.
 Lease lease_for(Cache& cache, EasyRecord& record, const LaneKey& key, Lease& parked) {
-    const bool usable = parked && !record.fresh_connect() && parked->key() == key &&
-                        parked->check() == Lane::Liveness::usable && cache.renew(parked);
-    if (usable) return std::move(parked);
+    CloseReason why = CloseReason::over_limit;
+    if (parked && !record.fresh_connect() && parked->key() == key) {
+        why = reason_of(parked->check());
+        if (why == CloseReason::none) why = cache.renew(parked);
+        if (why == CloseReason::none) return std::move(parked);
+    }
     if (parked && limited(cache.settings())) {  // it must not wait for itself
-        cache.release(std::move(parked), {.close = CloseReason::over_limit});
+        cache.release(std::move(parked), {.close = why});
     }
     AcquireLimits limits;
     limits.fresh = record.fresh_connect();

@@ -5,7 +5,7 @@
 namespace ringlet::detail {
 
 void Admission::define(OriginId origin, std::optional<std::uint64_t> limit) {
-    if (index_of(origin) >= origins_.size()) origins_.resize(index_of(origin) + 1);
+    grow_to_hold(origins_, origin);
     eligible_.prepare(origin);
     at(origin) = Origin{};
     at(origin).limit = limit.value_or(default_limit_);

@@ -2,23 +2,14 @@
 
 namespace ringlet::detail {
 
-namespace {
-
-template <class Vector, class Id>
-void grow(Vector& vector, Id id) {
-    if (index_of(id) >= vector.size()) vector.resize(index_of(id) + 1);
-}
-
-}  // namespace
-
 void IdleSet::prepare(LaneId lane) {
-    grow(nodes_, lane);
+    grow_to_hold(nodes_, lane);
     by_deadline_.prepare(lane);
 }
 
 void IdleSet::prepare(KeyId key, OriginId origin) {
-    grow(by_key_, key);
-    grow(by_origin_, origin);
+    grow_to_hold(by_key_, key);
+    grow_to_hold(by_origin_, origin);
 }
 
 void IdleSet::insert(LaneId lane, KeyId key, OriginId origin, Instant since, Instant until) noexcept {

@@ -19,6 +19,12 @@ constexpr std::size_t index_of(Id id) noexcept {
     return static_cast<std::size_t>(id);
 }
 
+/// Makes room in a table for that id.
+template <class Table, class Id>
+void grow_to_hold(Table& table, Id id) {
+    if (index_of(id) >= table.size()) table.resize(index_of(id) + 1);
+}
+
 template <class Id>
 inline constexpr Id no_id = static_cast<Id>(std::numeric_limits<std::uint32_t>::max());
 

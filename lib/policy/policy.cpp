@@ -7,7 +7,7 @@ namespace ringlet::detail {
 Policy::Policy(const PolicyLimits& limits) : limits_(limits), admission_(limits.total, limits.per_origin) {}
 
 void Policy::define_origin(OriginId origin, std::optional<std::uint64_t> limit) {
-    if (index_of(origin) >= generations_.size()) generations_.resize(index_of(origin) + 1);
+    grow_to_hold(generations_, origin);
     admission_.define(origin, limit);
 }
 
@@ -53,9 +53,14 @@ void Policy::connected(LaneId lane, Instant now, double jitter) noexcept {
 CloseReason Policy::renew(LaneId lane, Instant now) noexcept {
     Lane& l = lanes_[lane];
     ++l.requests;
-    const CloseReason why = unfit(l, now);
+    CloseReason why = unfit(l, now);
+    if (why == CloseReason::none && is_wanted(lane)) why = CloseReason::over_limit;
     if (why != CloseReason::none) --l.requests;
     return why;
+}
+
+bool Policy::is_wanted(LaneId lane) const noexcept {
+    return admission_.short_of(lanes_[lane].origin) || admission_.short_of_total();
 }
 
 CloseReason Policy::release(LaneId lane, const Outcome& outcome, Instant now) noexcept {

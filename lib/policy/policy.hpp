@@ -83,9 +83,11 @@ class Policy {
     /// A lane that is to be connected now is: its age counts from here. `jitter` in [0, 1) takes up to 10 %
     /// off its lifetime.
     void connected(LaneId lane, Instant now, double jitter) noexcept;
-    /// A leased lane whose holder has served one request and has another: none (it is leased on, before
-    /// anybody who waits) or why it has to come back instead (nothing has changed).
+    /// A leased lane whose holder has served one request and has another: none (it is leased on) or why it
+    /// has to come back instead (nothing has changed): also over_limit, while somebody waits for its place.
     CloseReason renew(LaneId lane, Instant now) noexcept;
+    /// Somebody waits whom the place of that lane would help in, and none that is being freed.
+    bool is_wanted(LaneId lane) const noexcept;
     /// A leased lane: none (it is idle now, or granted to a waiter) or why it was ordered closed.
     CloseReason release(LaneId lane, const Outcome& outcome, Instant now) noexcept;
     /// A lane that was lent but not used yet turned out to be dead. Its holder keeps its place: the answer is

@@ -2,11 +2,14 @@
 // with it.
 #include "compat/pooled_transfer.hpp"
 
+#include <atomic>
+#include <filesystem>
 #include <string>
 #include <thread>
 
 #include "compat/easy_handle.hpp"
 #include "compat/handle_traffic.h"
+#include "compat/program.hpp"
 #include "support/origin.hpp"
 
 namespace {
@@ -93,6 +96,34 @@ TEST_CASE("a parked connection that died is replaced without an error", "[compat
     CHECK(origin.wait_for_open(0));
     CHECK(easy.perform() == CURLE_OK);
     CHECK(easy.connects() == 1);
+}
+
+// Run by the next one, with one connection in all.
+TEST_CASE("a handle that is in use all the time lets others have their turn", "[.limited]") {
+    const Parking parking(true);
+    const Origin origin(respond_with(reply("x")));
+    std::atomic<bool> over = false;
+    std::atomic<int> failures = 0;
+    std::jthread busy([&] {
+        EasyHandle easy(origin.url());
+        while (!over) failures += easy.perform() != CURLE_OK;
+    });
+    REQUIRE(origin.wait_for_requests(10));
+    for (int i = 0; i < 5; ++i) {
+        EasyHandle other(origin.url());
+        CHECK(other.perform() == CURLE_OK);
+    }
+    over = true;
+    busy.join();
+    CHECK(failures == 0);
+    CHECK(origin.peak_open() == 1);
+}
+
+TEST_CASE("under a limit nobody waits for ever for a lane that is parked", "[compat][parking]") {
+    const auto self = std::filesystem::read_symlink("/proc/self/exe").string();
+    const auto ran = run("RINGLET_MAX_CONNECTIONS=1 '" + self + "' '[limited]'");
+    INFO(ran.output);
+    CHECK(ran.exit_code == 0);
 }
 
 TEST_CASE("handles that wander between threads use shared lanes without a failure", "[compat][parking]") {

@@ -205,3 +205,20 @@ TEST_CASE("leases are moved, never lost", "[cache]") {
     cache->release(std::move(a), {});
     CHECK(cache->stats().idle == 1);
 }
+
+TEST_CASE("a kept connection that is replaced under its request did not serve it", "[cache]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache();
+    request(cache, server);
+    Lease lease = cache->acquire(key_of(server));
+    CHECK(cache->stats().reused == 1);
+    cache->reconnected(lease, CloseReason::peer_closed);
+    cache->reconnected(lease, CloseReason::peer_closed);  // and the new one again
+    CHECK(cache->stats().reused == 0);
+    CHECK(cache->stats().opened == 3);
+    CHECK(cache->stats().closed == 2);
+    send_get(lease, server.url());
+    CHECK(cache->release(std::move(lease), {}) == CloseReason::none);
+    CHECK(request(cache, server) == CloseReason::none);
+    CHECK(cache->stats().reused == 1);
+}

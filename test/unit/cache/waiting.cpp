@@ -268,3 +268,32 @@ TEST_CASE("a host limit overrides the common one", "[cache]") {
     CHECK(thrown_by([&] { cache->acquire(key_of(a)); }).first == Errc::acquire_timeout);
     CHECK(thrown_by([&] { cache->acquire(key_of(b)); }).first == Errc::acquire_timeout);
 }
+
+TEST_CASE("who keeps its lane from request to request lets go of it when somebody waits", "[cache]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache({.max_connections = 1});
+    Lease kept = lend(cache, server);
+    CHECK(cache->renew(kept) == CloseReason::none);
+    Requester other(cache, key_of(server));
+    REQUIRE(eventually([&] { return cache->stats().waiting == 1; }));
+    CHECK(cache->is_wanted(kept));
+    CHECK(cache->renew(kept) == CloseReason::over_limit);
+    CHECK(cache->release(std::move(kept), {.close = CloseReason::over_limit}) == CloseReason::over_limit);
+    REQUIRE(other.done_within(5s));
+    Lease lease = other.get();
+    CHECK_FALSE(cache->is_wanted(lease));
+    CHECK(cache->stats().requests == 3);
+}
+
+TEST_CASE("opening ahead of need is no request that waits", "[cache]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache({.max_connections = 1});
+    const Lease held = lend(cache, server);
+    AcquireLimits ahead;
+    ahead.prewarm = true;
+    CHECK(thrown_by([&] { cache->acquire(key_of(server), ahead); }).first == Errc::acquire_timeout);
+    const auto stats = cache->stats();
+    CHECK(stats.requests == 1);
+    CHECK(stats.waits == 0);
+    CHECK(stats.acquire_timeouts == 0);
+}

@@ -2,6 +2,7 @@
 #include "bench.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 using namespace ringlet;
 using namespace ringlet::test;
@@ -147,6 +148,28 @@ TEST_CASE("a renewed loan counts its requests, and ends as a released one would"
     const LaneId other = b.open(1);
     b.policy.outdate();
     CHECK(b.policy.renew(other, b.now) == CloseReason::evicted);
+}
+
+TEST_CASE("a loan is not renewed while somebody waits for its place", "[policy]") {
+    const bool in_all = GENERATE(true, false);
+    Bench b(in_all ? PolicyLimits{.total = 1} : PolicyLimits{.per_origin = 1});
+    const unsigned other = in_all ? 11 : 2;  // another origin's key, or the same origin's
+    const LaneId lane = b.open(1);
+    const auto waiter = b.acquire(other);
+    CHECK(waiter.kind == Kind::wait);
+    CHECK(b.policy.is_wanted(lane));
+    CHECK(b.policy.renew(lane, b.now) == CloseReason::over_limit);
+    b.policy.cancel(waiter.ticket);
+    CHECK_FALSE(b.policy.is_wanted(lane));
+    CHECK(b.policy.renew(lane, b.now) == CloseReason::none);
+}
+
+TEST_CASE("a loan is renewed while another place is on its way to whoever waits", "[policy]") {
+    Bench b({.total = 2});
+    const LaneId lane = b.open(1);
+    b.close(b.open(2), CloseReason::connection_close);
+    CHECK(b.acquire(1).kind == Kind::evict_then_open);
+    CHECK(b.policy.renew(lane, b.now) == CloseReason::none);
 }
 
 TEST_CASE("a loan that served no request does not count", "[policy]") {
