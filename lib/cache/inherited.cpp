@@ -8,7 +8,8 @@ namespace ringlet::detail {
 
 // The threads that waited, watched or held leases do not exist in the child, but for the one that forked: its
 // leases come back one day. Whatever those threads may have been changing is left alone: lanes in use, and
-// the share.
+// the share. A child in which there is no memory for the few small objects made here ends (std::terminate):
+// it has nothing that it could go on with.
 void Cache::drop_inherited_locked() noexcept {
     generation_ = fork_generation();
     for (auto& entry : entries_) {
@@ -21,6 +22,7 @@ void Cache::drop_inherited_locked() noexcept {
     entries_.clear();  // idle lanes: ~Lane closes the descriptors and says nothing on them
     waiters_.clear();
     blocked_ = 0;
+    continuations_ = 0;
     keys_ = KeyTable{};
     const bool retired = policy_.retired();
     policy_ = Policy(limits_of(settings_));

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <ctime>
 #include <vector>
@@ -49,9 +50,9 @@ class Janitor::Loop {
             if (!cache) return;
             try {
                 work(*cache);
-            } catch (...) {  // no memory for the list: it may be there later
+            } catch (...) {  // no memory for the list
                 forget_watched();
-                next_round_ = Clock::now() + std::chrono::seconds(1);
+                next_round_ = Clock::now() + before_another_attempt;
             }
         }
     }
@@ -66,7 +67,8 @@ class Janitor::Loop {
             left.tv_nsec = (span % std::chrono::seconds(1)).count();
         }
         if (::ppoll(polled_.data(), polled_.size(), next_round_ == never ? nullptr : &left, nullptr) < 0) {
-            for (auto& entry : polled_) entry.revents = 0;  // interrupted; the list is still right
+            if (errno != EINTR) rest();
+            for (auto& entry : polled_) entry.revents = 0;
         }
         return !state_->stop.load(std::memory_order_acquire);
     }
@@ -111,10 +113,18 @@ class Janitor::Loop {
         }
     }
 
+    /// The list cannot be polled: no memory, or RLIMIT_NOFILE was lowered below its length.
+    void rest() noexcept {
+        forget_watched();
+        next_round_ = std::min(next_round_, Clock::now() + before_another_attempt);
+        constexpr timespec pause{0, 100'000'000};
+        ::ppoll(nullptr, 0, &pause, nullptr);
+    }
     void forget_watched() noexcept {
         watched_.clear();
         polled_.resize(1);
     }
+    static constexpr std::chrono::seconds before_another_attempt{1};
 
     std::shared_ptr<State> state_;
     Instant next_round_;

@@ -51,11 +51,13 @@ bool Cache::wait_quiet(Instant until) {
 
 void Cache::begin_continuation() noexcept {
     const Lock lock(mutex_);
+    notice_fork();
     ++continuations_;
 }
 
 void Cache::end_continuation() noexcept {
     const Lock lock(mutex_);
+    notice_fork();
     if (continuations_ != 0) --continuations_;  // 0 in a child whose parent began it
     if (closed()) quiet_->notify_all();
 }
@@ -65,7 +67,7 @@ void Cache::interrupt_all() {
     {
         const Lock lock(mutex_);
         interrupting_ = true;
-        for (Waiter* const waiter : std::vector(waiters_)) {
+        for (Waiter* const waiter : waiters_) {  // dropping one leaves its place
             if (waiter == nullptr) continue;
             policy_.cancel(waiter->ticket);
             drop_waiter_locked(*waiter);

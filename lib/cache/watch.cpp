@@ -33,9 +33,10 @@ Cache::Round Cache::idle_round(std::vector<Watched>& watched, Instant now, std::
     {
         const Lock lock(mutex_);
         notice_fork();
+        const auto& idle = policy_.idle();
+        watched.reserve(idle.size());  // may throw: nothing is ordered closed yet
         policy_.expire(now);
         doomed = take_doomed_locked();
-        const auto& idle = policy_.idle();
         for (auto slot = idle.oldest(); slot; slot = idle.younger(*slot)) {
             // A lane in the middle of traffic is not worth watching: the next round sees whether it has come
             // to rest.

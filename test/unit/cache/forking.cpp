@@ -1,4 +1,5 @@
 // fork(): parent and child go on, each with connections of its own.
+#include "cache/continuation.hpp"
 #include "driver.hpp"
 #include "process_state.hpp"
 #include "support/child.hpp"
@@ -6,6 +7,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <future>
+#include <optional>
 #include <thread>
 
 using namespace ringlet;
@@ -94,4 +96,27 @@ TEST_CASE("fork in the middle of traffic on other threads", "[cache][fork]") {
     CHECK(bad == 0);
     CHECK(failures == 0);
     CHECK(server.errors().empty());
+}
+
+TEST_CASE("a child does not wait for requests that its parent has between two connections", "[cache][fork]") {
+    skip_where_a_child_has_no_threads();
+    const auto cache = make_cache();
+    std::optional<detail::Continuation> of_parent(cache);
+    const int result = in_child([&] {
+        const auto before = Clock::now();
+        cache->shutdown(5s);
+        const bool at_once = Clock::now() - before < 2s;
+        of_parent.reset();
+        return at_once;
+    });
+    CHECK(result == 0);
+    of_parent.reset();
+    const int own = in_child([&] {
+        const detail::Continuation of_child(cache);
+        (void)cache->stats();
+        const auto before = Clock::now();
+        cache->shutdown(100ms);
+        return Clock::now() - before >= 100ms;
+    });
+    CHECK(own == 0);
 }

@@ -1,6 +1,7 @@
 // What /proc knows of this process.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -32,6 +33,13 @@ inline std::uint64_t context_switches(const std::filesystem::path& task) {
         if (line.compare(0, name.size(), name) == 0) return std::stoull(line.substr(name.size()));
     }
     return 0;
+}
+
+// Processor time of a thread so far.
+inline std::chrono::nanoseconds run_time(const std::filesystem::path& task) {
+    std::int64_t ns = 0;
+    std::ifstream(task / "schedstat") >> ns;
+    return std::chrono::nanoseconds(ns);
 }
 
 // Client sockets to that port whose peer has closed and which nobody here has.

@@ -5,6 +5,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <openssl/ssl.h>
 #include <sys/resource.h>
 
 #include <filesystem>
@@ -20,6 +21,14 @@ namespace {
 // A closed connection is noticed within 100 ms; what more is for a loaded machine.
 constexpr auto soon = 100ms;
 constexpr auto slack = 200ms;
+
+// One request over TLS, whoever the server says it is; the lane is idle then.
+void request_over_tls(const std::shared_ptr<Cache>& cache, const Origin& server) {
+    Lease lease = cache->acquire({"https://127.0.0.1:" + std::to_string(server.port()), ""});
+    detail::curl().easy_setopt(lease->easy(), CURLOPT_SSL_VERIFYPEER, 0L);
+    send_get(lease, server.url());
+    cache->release(std::move(lease), {});
+}
 
 }  // namespace
 
@@ -223,4 +232,71 @@ TEST_CASE("where no thread can be had the cache works without", "[cache]") {
     CHECK(janitor_threads().empty());
     CHECK(request(cache, server) == CloseReason::none);
     CHECK(server.accepts() == 1);
+}
+
+TEST_CASE("a server's goodbye over TLS is its end, not something it says", "[cache]") {
+    const bool watched = GENERATE(true, false);
+    const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+    Gate leave;
+    Origin server(
+        [&](Connection& c) {
+            if (!c.read_request()) return;
+            c.write(reply("x"));
+            if (c.wait_for(leave)) c.close(CloseNotify::send);
+        },
+        {.tls = true, .max_tls_version = version});
+    const auto cache = make_cache({.watch_idle = watched});
+    request_over_tls(cache, server);
+    REQUIRE(cache->stats().idle == 1);
+    leave.open();
+    REQUIRE(server.wait_for_open(0));
+    if (!watched) request_over_tls(cache, server);
+    CHECK(eventually([&] { return cache->stats().closed_by[CloseReason::peer_closed] == 1; }));
+    CHECK(cache->stats().closed == 1);
+}
+
+TEST_CASE("over TLS an alert alone is a goodbye, and anything longer is not", "[cache]") {
+    const bool alert = GENERATE(true, false);
+    Gate speak;
+    Origin server(
+        [&](Connection& c) {
+            if (!c.read_request()) return;
+            c.write(reply("x"));
+            if (!c.wait_for(speak)) return;
+            if (alert) c.write_raw(std::string("\x17\x03\x03\x00\x13", 5) + std::string(19, 'e'));
+            if (!alert) c.write("HTTP/1.1 408 bye\r\n\r\n");
+            c.wait_for_stop();
+        },
+        {.tls = true});
+    const auto cache = make_cache();
+    request_over_tls(cache, server);
+    speak.open();
+    const auto why = alert ? CloseReason::peer_closed : CloseReason::unsolicited_data;
+    CHECK(eventually([&] { return cache->stats().closed_by[why] == 1; }));
+    CHECK(cache->stats().closed == 1);
+}
+
+TEST_CASE("the thread does not spin while it may not watch so many descriptors", "[cache]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache({.max_idle = 200});
+    std::vector<Lease> leases;
+    for (int i = 0; i < 120; ++i) leases.push_back(lend(cache, server));
+    Lease last = std::move(leases.back());
+    leases.pop_back();
+    for (auto& lease : leases) cache->release(std::move(lease), {});
+    REQUIRE(eventually([&] { return janitor_threads().size() == 1; }));
+    const auto thread = janitor_threads().front();
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit few = before;
+    few.rlim_cur = 100;
+    const auto used = run_time(thread);
+    setrlimit(RLIMIT_NOFILE, &few);
+    cache->release(std::move(last), {});  // wakes it
+    std::this_thread::sleep_for(500ms);   // why: what it uses in that time is the finding
+    setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(run_time(thread) - used < 100ms);
+    // It tries again.
+    server.close_all();
+    CHECK(eventually([&] { return cache->stats().closed_by[CloseReason::peer_closed] == 120; }));
 }
