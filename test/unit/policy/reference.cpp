@@ -11,11 +11,17 @@ constexpr auto unlimited_count = PolicyLimits::none;
 }  // namespace
 
 Walk::Walk(const PolicyLimits& limits, std::uint64_t seed) : limits_(limits), policy_(limits), random_(seed) {
-    for (unsigned i = 0; i < origins; ++i) policy_.define_origin(OriginId{i});
+    for (unsigned i = 0; i < origins; ++i) policy_.define_origin(OriginId{i}, own_limit(i));
+}
+
+std::optional<std::uint64_t> Walk::own_limit(unsigned origin) {
+    if (origin == 1) return 2;
+    if (origin == 2) return unlimited_count;
+    return std::nullopt;
 }
 
 std::optional<std::string> Walk::step() {
-    switch (draw(16)) {
+    switch (draw(18)) {
         case 0:
         case 1:
         case 2:
@@ -49,6 +55,12 @@ std::optional<std::string> Walk::step() {
             break;
         case 14:
             draw(4) == 0 ? evict() : report_closed();
+            break;
+        case 15:
+            renew();
+            break;
+        case 16:
+            acquire_again();
             break;
         default:
             draw(2) == 0 ? fail_to_connect() : discard_idle();
@@ -94,12 +106,53 @@ void Walk::acquire() {
     const unsigned origin = static_cast<unsigned>(draw(origins));
     const unsigned key = 10 * origin + static_cast<unsigned>(draw(keys_per_origin));
     const bool fresh = draw(8) == 0;
-    const bool may_wait = waiting_.size() < 12 && draw(5) != 0;
+    const bool may_evict = draw(6) != 0;
+    const bool may_wait = may_evict && waiting_.size() < 12 && draw(5) != 0;
     const auto before = waiting_;
-    const Answer answer = policy_.acquire(
-        {.key = KeyId{key}, .origin = OriginId{origin}, .fresh = fresh, .may_wait = may_wait}, now_);
+    const auto closing_before = closing_.size();
+    const Answer answer = policy_.acquire({.key = KeyId{key},
+                                           .origin = OriginId{origin},
+                                           .fresh = fresh,
+                                           .may_wait = may_wait,
+                                           .may_evict = may_evict},
+                                          now_);
     require(may_wait || answer.kind != Kind::wait, "one who may not wait waits");
     took(answer, key, fresh, before);
+    collect();
+    for (auto i = closing_before; i < closing_.size() && !may_evict; ++i) {
+        const auto why = policy_.lane(closing_[i]).reason;
+        require(why == CloseReason::expired || why == CloseReason::lifetime,
+                "an idle lane closed for one who may evict none");
+    }
+}
+
+void Walk::renew() {
+    const LaneId lane = draw_held(Held::leased);
+    if (lane == detail::no_id<LaneId>) return;
+    const auto kept_out = who_is_kept_out();
+    const bool wanted = kept_out.by_all || kept_out.by_origin.contains(origin_of(key_[lane]));
+    const auto requests = policy_.lane(lane).requests;
+    const auto why = policy_.renew(lane, now_);
+    require(policy_.lane(lane).requests == requests + (why == CloseReason::none), "a renewal's count");
+    require(why != CloseReason::none || !wanted, "a loan was renewed though somebody waits for its place");
+    require(why != CloseReason::over_limit || wanted || limits_.max_idle == 0, "a loan was ended for nobody");
+}
+
+void Walk::acquire_again() {
+    if (policy_.lanes() == 0) return;
+    const LaneId lane{static_cast<std::uint32_t>(draw(policy_.lanes()))};
+    const bool idle = key_.contains(lane) && policy_.lane(lane).state == ConnectionState::idle;
+    const bool there = idle && policy_.idle().until(lane) > now_;
+    require(policy_.acquire_again(lane, now_) == there, "that very lane");
+    if (!there) return;
+    std::erase(idle_[key_[lane]], lane);
+    held_[lane] = Held::leased;
+}
+
+void Walk::retire() {
+    policy_.retire();
+    retired_ = true;
+    collect();
 }
 
 void Walk::took(const Answer& answer, unsigned key, bool fresh, const std::vector<Waiting>& before) {
@@ -297,6 +350,7 @@ void Walk::check_counts() {
         require(n <= policy_.limit(origin), "an origin's limit");
     }
     require(states[idle] <= limits_.max_idle, "max_idle");
+    require(!retired_ || states[idle] == 0, "a lane became idle in a retired policy");
     require(policy_.waiting() == waiting_.size(), "waiting");
 }
 
@@ -317,8 +371,8 @@ void Walk::check_idle_order() {
 }
 
 // Gives each waiter in turn a place among those that are free or will be once all closings are reported.
-// Whoever gets none must not be kept out by an idle lane; and nobody may wait for what is free now.
-void Walk::check_nobody_waits_in_vain() {
+Walk::KeptOut Walk::who_is_kept_out() const {
+    KeptOut kept_out;
     std::map<unsigned, std::uint64_t> live;
     std::uint64_t total = 0;
     for (const auto& [lane, key] : key_) {
@@ -328,17 +382,30 @@ void Walk::check_nobody_waits_in_vain() {
         ++live[origin_of(key)], ++total;
     }
     for (const auto& w : waiting_) {
+        const unsigned origin = origin_of(w.key);
+        if (live[origin] >= policy_.limit(OriginId{origin})) {
+            kept_out.by_origin.insert(origin);
+        } else if (total >= limits_.total) {
+            kept_out.by_all = true;
+        } else {
+            ++live[origin], ++total;
+        }
+    }
+    return kept_out;
+}
+
+// Whoever gets no place must not be kept out by an idle lane; and nobody may wait for what is free now.
+void Walk::check_nobody_waits_in_vain() {
+    for (const auto& w : waiting_) {
         const OriginId origin{origin_of(w.key)};
         const bool free_now = policy_.open() < limits_.total && policy_.open(origin) < policy_.limit(origin);
         require(!free_now, "a waiter waits for a place that is free");
-        if (live[origin_of(w.key)] >= policy_.limit(origin)) {
-            require(policy_.idle().size(origin) == 0, "an idle lane keeps a waiter of its origin out");
-        } else if (total >= limits_.total && limits_.total != unlimited_count) {
-            require(policy_.idle().size() == 0, "an idle lane keeps a waiter out");
-        } else {
-            ++live[origin_of(w.key)], ++total;
-        }
     }
+    const auto kept_out = who_is_kept_out();
+    for (const unsigned origin : kept_out.by_origin) {
+        require(policy_.idle().size(OriginId{origin}) == 0, "an idle lane keeps a waiter of its origin out");
+    }
+    require(!kept_out.by_all || policy_.idle().size() == 0, "an idle lane keeps a waiter out");
 }
 
 }  // namespace ringlet::test

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ class Walk {
     Walk(const PolicyLimits& limits, std::uint64_t seed);
     // One random step, then every check. What does not hold, or nothing.
     std::optional<std::string> step();
+    // From now on nothing becomes idle.
+    void retire();
     // All leases come back and all closings are reported: nobody may be left waiting.
     std::optional<std::string> finish();
 
@@ -30,11 +33,20 @@ class Walk {
 
     static constexpr unsigned origins = 5, keys_per_origin = 2;
     static unsigned origin_of(unsigned key) { return key / 10; }
+    // What host_limit() says of it.
+    static std::optional<std::uint64_t> own_limit(unsigned origin);
+    // Limits that keep waiters out, though all closings be reported.
+    struct KeptOut {
+        std::set<unsigned> by_origin;
+        bool by_all = false;
+    };
 
     std::size_t draw(std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random_); }
     LaneId draw_held(Held state);
     void acquire();
     void took(const Answer& answer, unsigned key, bool fresh, const std::vector<Waiting>& before);
+    void renew();
+    void acquire_again();
     void connect();
     void release();
     void give_back(LaneId lane, const Outcome& outcome);
@@ -52,6 +64,7 @@ class Walk {
     void check();
     void check_counts();
     void check_idle_order();
+    KeptOut who_is_kept_out() const;
     void check_nobody_waits_in_vain();
     void require(bool holds, const char* what) {
         if (!holds && !broken_) broken_ = what;
@@ -67,6 +80,7 @@ class Walk {
     std::vector<LaneId> closing_;
     std::vector<Waiting> waiting_;  // in the order they came
     std::vector<Grant> granted_;    // not yet taken up
+    bool retired_ = false;
     std::optional<std::string> broken_;
 };
 
