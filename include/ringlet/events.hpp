@@ -26,9 +26,10 @@ enum class CloseReason : std::uint8_t {
     expired,           ///< idle for longer than idle_timeout or the server's Keep-Alive hint
     lifetime,          ///< older than max_lifetime
     requests,          ///< max_requests_per_connection reached
-    over_limit,        ///< closed to make room: max_idle, max_idle_per_host, or the total limit
-    peer_closed,       ///< the server closed it while idle
-    unsolicited_data,  ///< bytes arrived that no request asked for
+    over_limit,        ///< closed for a limit: max_idle, max_idle_per_host, or to make room for somebody who
+                       ///< waits at max_connections, max_connections_per_host or host_limit
+    peer_closed,       ///< the server closed it: while idle, or as a request came, which got another one
+    unsolicited_data,  ///< bytes arrived while idle that no request asked for
     upgraded,          ///< the connection left HTTP: 101, or handed over as a socket
     forked,            ///< inherited through fork(): abandoned by the child
     evicted,           ///< evict(), close_idle()
@@ -46,8 +47,9 @@ RINGLET_API std::string_view to_string(ConnectionState) noexcept;
 enum class Protocol : std::uint8_t { unknown, http_1_0, http_1_1, http_2, http_3 };
 RINGLET_API std::string_view to_string(Protocol) noexcept;
 
-/// One connection in a snapshot (ConnectionCache::connections()). Ids are unique in a process and never
-/// reused.
+/// One connection in a snapshot (ConnectionCache::connections()). Ids are unique among the connections of a
+/// process, and never given out again; but one that libcurl replaces under a request (closed with
+/// peer_closed, then opened) leaves its id to the new one.
 struct ConnectionInfo {
     std::uint64_t id = 0;
     std::string origin;  ///< "https://example.com:443"

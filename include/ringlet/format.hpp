@@ -13,6 +13,7 @@
 #include <ringlet/limits.hpp>
 #include <ringlet/response.hpp>
 #include <ringlet/settings.hpp>
+#include <ringlet/socket.hpp>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>  // fmt::join, since fmt 11
@@ -53,6 +54,61 @@ inline std::string_view text_of(BodyState v) noexcept {
 }
 inline std::string_view text_of(Event::Kind v) noexcept {
     return to_string(v);
+}
+inline std::string_view text_of(SocketState v) noexcept {
+    return to_string(v);
+}
+inline std::string_view text_of(Replay v) noexcept {
+    switch (v) {
+        case Replay::never:
+            return "never";
+        case Replay::idempotent:
+            return "idempotent";
+        case Replay::always:
+            return "always";
+    }
+    return "unknown";
+}
+inline std::string_view text_of(HttpVersion v) noexcept {
+    switch (v) {
+        case HttpVersion::automatic:
+            return "automatic";
+        case HttpVersion::http_1_0:
+            return "HTTP/1.0";
+        case HttpVersion::http_1_1:
+            return "HTTP/1.1";
+        case HttpVersion::http_2:
+            return "HTTP/2";
+        case HttpVersion::http_2_prior_knowledge:
+            return "HTTP/2 with prior knowledge";
+    }
+    return "unknown";
+}
+inline std::string_view text_of(IpVersion v) noexcept {
+    switch (v) {
+        case IpVersion::any:
+            return "any";
+        case IpVersion::v4:
+            return "IPv4";
+        case IpVersion::v6:
+            return "IPv6";
+    }
+    return "unknown";
+}
+inline std::string_view text_of(TlsVersion v) noexcept {
+    switch (v) {
+        case TlsVersion::automatic:
+            return "automatic";
+        case TlsVersion::v1_0:
+            return "TLS 1.0";
+        case TlsVersion::v1_1:
+            return "TLS 1.1";
+        case TlsVersion::v1_2:
+            return "TLS 1.2";
+        case TlsVersion::v1_3:
+            return "TLS 1.3";
+    }
+    return "unknown";
 }
 
 inline std::string text_of(const Limit& limit) {
@@ -163,6 +219,16 @@ template <>
 struct fmt::formatter<ringlet::BodyState> : ringlet::detail::TextFormatter<ringlet::BodyState> {};
 template <>
 struct fmt::formatter<ringlet::Event::Kind> : ringlet::detail::TextFormatter<ringlet::Event::Kind> {};
+template <>
+struct fmt::formatter<ringlet::SocketState> : ringlet::detail::TextFormatter<ringlet::SocketState> {};
+template <>
+struct fmt::formatter<ringlet::Replay> : ringlet::detail::TextFormatter<ringlet::Replay> {};
+template <>
+struct fmt::formatter<ringlet::HttpVersion> : ringlet::detail::TextFormatter<ringlet::HttpVersion> {};
+template <>
+struct fmt::formatter<ringlet::IpVersion> : ringlet::detail::TextFormatter<ringlet::IpVersion> {};
+template <>
+struct fmt::formatter<ringlet::TlsVersion> : ringlet::detail::TextFormatter<ringlet::TlsVersion> {};
 template <>
 struct fmt::formatter<ringlet::Limit> : ringlet::detail::TextFormatter<ringlet::Limit> {};
 template <>

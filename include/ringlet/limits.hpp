@@ -39,7 +39,7 @@ class Limit {
 };
 
 /// A span of time: any std::chrono::duration, or `unlimited`. Nanoseconds inside; a duration too long for
-/// that is unlimited.
+/// that is unlimited, one that is not a number is negative.
 class Duration {
   public:
     using rep = std::chrono::nanoseconds;
@@ -61,7 +61,7 @@ class Duration {
         using seconds = std::chrono::duration<double>;
         const auto approximate = std::chrono::duration_cast<seconds>(d);
         if (approximate >= std::chrono::duration_cast<seconds>(rep::max())) return rep::max();
-        if (approximate <= std::chrono::duration_cast<seconds>(rep::min())) return rep::min();
+        if (!(approximate > std::chrono::duration_cast<seconds>(rep::min()))) return rep::min();
         return std::chrono::duration_cast<rep>(d);
     }
 

@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <chrono>
+#include <limits>
 #include <string>
 
 using namespace ringlet;
@@ -26,6 +27,13 @@ TEST_CASE("enumerations are written by their names", "[format]") {
     CHECK(text(Protocol::http_1_1) == "HTTP/1.1");
     CHECK(text(BodyState::partially_read) == "partially_read");
     CHECK(text(Event::Kind::replayed) == "replayed");
+    CHECK(text(SocketState::half_closed) == "half_closed");
+    CHECK(text(Replay::idempotent) == "idempotent");
+    CHECK(text(HttpVersion::http_1_1) == "HTTP/1.1");
+    CHECK(text(HttpVersion::http_2_prior_knowledge) == "HTTP/2 with prior knowledge");
+    CHECK(text(IpVersion::v6) == "IPv6");
+    CHECK(text(TlsVersion::v1_3) == "TLS 1.3");
+    CHECK(text(TlsVersion{}) == "automatic");
 }
 
 TEST_CASE("a format specification is a string's", "[format]") {
@@ -46,6 +54,7 @@ TEST_CASE("limits and durations are written exactly", "[format]") {
     CHECK(text(Duration()) == "0s");
     CHECK(text(Duration(-2s)) == "-2s");
     CHECK(text(Duration(unlimited)) == "unlimited");
+    CHECK(Duration(std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN())).negative());
 }
 
 TEST_CASE("a connection shows what is known of it", "[format]") {
