@@ -1,10 +1,11 @@
 #include "cache/janitor.hpp"
 
+#include "base/descriptor.hpp"
 #include "cache/cache.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,11 +20,14 @@ namespace ringlet::detail {
 struct Janitor::State {
     State(std::weak_ptr<Cache> watched, std::chrono::nanoseconds idle_timeout)
         : cache(std::move(watched)),
-          tick(std::clamp<std::chrono::nanoseconds>(idle_timeout / 4, shortest, longest)),
-          event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-        if (event < 0) throw std::bad_alloc();
+          tick(std::clamp<std::chrono::nanoseconds>(idle_timeout / 4, shortest, longest)) {
+        if (::pipe2(events, O_CLOEXEC | O_NONBLOCK) != 0) throw std::bad_alloc();
+        ids[0] = DescriptorId::of(events[0]);
+        ids[1] = DescriptorId::of(events[1]);
     }
-    ~State() { ::close(event); }
+    ~State() {
+        for (const int fd : events) ::close(fd);
+    }
     State(const State&) = delete;
     State& operator=(const State&) = delete;
 
@@ -33,7 +37,8 @@ struct Janitor::State {
 
     const std::weak_ptr<Cache> cache;
     const std::chrono::nanoseconds tick;
-    const int event;
+    int events[2];        // a pipe: an eventfd could not be told from the program's own after a fork
+    DescriptorId ids[2];  // of its ends
     std::atomic<bool> stop{false};
 };
 
@@ -42,7 +47,7 @@ class Janitor::Loop {
   public:
     explicit Loop(std::shared_ptr<State> state)
         : state_(std::move(state)), next_round_(Clock::now() + state_->tick) {
-        polled_.push_back({state_->event, POLLIN, 0});
+        polled_.push_back({state_->events[0], POLLIN, 0});
     }
     void run() {
         while (sleep()) {
@@ -75,8 +80,8 @@ class Janitor::Loop {
 
     void work(Cache& cache) {
         if (polled_[0].revents != 0) {
-            std::uint64_t times = 0;
-            (void)!::read(state_->event, &times, sizeof times);
+            char told[512];
+            (void)!::read(state_->events[0], told, sizeof told);
             next_round_ = std::min(next_round_, Clock::now() + state_->tick);
         }
         hand_over_ready(cache);
@@ -130,7 +135,7 @@ class Janitor::Loop {
     Instant next_round_;
     std::vector<Cache::Watched> watched_;
     std::vector<Cache::Watched> ready_;
-    std::vector<pollfd> polled_;  // the eventfd, then one for each of watched_
+    std::vector<pollfd> polled_;  // the pipe, then one for each of watched_
 };
 
 Janitor::Janitor(std::shared_ptr<State> state, std::thread thread) noexcept
@@ -171,14 +176,14 @@ Janitor::~Janitor() {
 }
 
 void Janitor::notify() noexcept {
-    const std::uint64_t once = 1;
-    (void)!::write(state_->event, &once, sizeof once);
+    (void)!::write(state_->events[1], "", 1);  // full: it has been told often enough
 }
 
-// A thread object that still names a thread cannot be destroyed: all but the descriptor is left where it is.
+// A thread object that still names a thread cannot be destroyed: all but the pipe is left where it is.
 void Janitor::leave_to_parent(std::unique_ptr<Janitor> janitor) noexcept {
     if (!janitor) return;
-    ::close(janitor->state_->event);
+    auto& state = *janitor->state_;
+    for (const int end : {0, 1}) state.ids[end].close(state.events[end]);
     (void)janitor.release();
 }
 

@@ -5,7 +5,7 @@
 
 namespace ringlet::detail {
 
-// At most one write to the janitor's eventfd between two of its rounds, whatever the traffic: once told it
+// At most one write to the janitor's pipe between two of its rounds, whatever the traffic: once told it
 // looks again by itself, until a round finds nothing new.
 void Cache::watch_idle_locked(LaneId slot) noexcept {
     const auto& lane = policy_.lane(slot);

@@ -1,6 +1,7 @@
 #include "compat/drop_in.hpp"
 
 #include "compat/easy_table.hpp"
+#include "compat/perform.hpp"
 #include "compat/pooled_transfer.hpp"
 #include "compat/switches.hpp"
 #include "curl/option_rules.hpp"
@@ -11,31 +12,9 @@
 namespace ringlet::detail::drop_in {
 namespace {
 
-/// Harmless options that concern how a transfer runs on a lane all the same.
-bool of_interest(CURLoption option) noexcept {
-    switch (option) {
-        case CURLOPT_ERRORBUFFER:
-        case CURLOPT_FRESH_CONNECT:
-        case CURLOPT_FOLLOWLOCATION:
-        case CURLOPT_DNS_CACHE_TIMEOUT:
-        case CURLOPT_TIMEOUT:
-        case CURLOPT_TIMEOUT_MS:
-        case CURLOPT_HTTPHEADER:
-        case CURLOPT_POST:
-        case CURLOPT_POSTFIELDS:
-        case CURLOPT_COPYPOSTFIELDS:
-        case CURLOPT_MIMEPOST:
-        case CURLOPT_CUSTOMREQUEST:
-            return true;
-        default:
-            return static_cast<int>(option) == CURLOPTTYPE_OBJECTPOINT + 24 ||  // HTTPPOST, deprecated
-                   effect_of(option) != OptionEffect::harmless;
-    }
-}
-
 /// The record to be told of an option, or null.
 EasyRecord* record_for(CURL* easy, CURLoption option) noexcept {
-    return of_interest(option) ? EasyTable::instance().find(easy) : nullptr;
+    return EasyRecord::concerned_by(option) ? EasyTable::instance().find(easy) : nullptr;
 }
 
 template <class Note>
@@ -89,7 +68,7 @@ CURLcode setopt(CURL* easy, CURLoption option, std::va_list& value) noexcept {
     }
 }
 
-CURLcode perform(CURL* easy) noexcept {
+CURLcode perform(CURL* easy) {
     auto* const record = EasyTable::instance().find(easy);
     return record == nullptr ? curl().easy_perform(easy) : perform_pooled(easy, *record);
 }
@@ -129,7 +108,11 @@ void cleanup(CURL* easy) noexcept {
     std::unique_lock<std::mutex> parked;
     if (!record->running) parked = std::unique_lock(record->park_mutex);
     curl().easy_cleanup(easy);
-    if (parked) give_back(*record);
+    if (parked) {
+        give_back(*record);
+    } else {
+        give_up_transfer(*record);
+    }
 }
 
 CURLSH* share_init() noexcept {

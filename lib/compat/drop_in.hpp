@@ -10,7 +10,8 @@ namespace ringlet::detail::drop_in {
 
 CURL* init() noexcept;
 CURLcode setopt(CURL* easy, CURLoption option, std::va_list& value) noexcept;
-CURLcode perform(CURL* easy) noexcept;
+/// The one through which a cancelled thread may unwind, and an exception of a callback.
+CURLcode perform(CURL* easy);
 CURLcode getinfo(CURL* easy, CURLINFO info, std::va_list& value) noexcept;
 void reset(CURL* easy) noexcept;
 CURL* duplicate(CURL* easy) noexcept;

@@ -37,6 +37,8 @@ class EasyRecord {
     /// For a duplicate: the same options, no lease.
     EasyRecord(const EasyRecord& other);
 
+    /// Whether it is to be told of that option.
+    static bool concerned_by(CURLoption option) noexcept;
     // What libcurl has accepted. May throw std::bad_alloc: then the record no longer says what is set, and
     // give_up() is due.
     void note_number(CURLoption option, long long value);
@@ -65,6 +67,16 @@ class EasyRecord {
     bool may_be_unsafe() const noexcept { return may_be_unsafe_; }
     /// CURLOPT_DNS_CACHE_TIMEOUT is the program's.
     bool own_dns_timeout() const noexcept { return own_dns_timeout_; }
+    /// CURLOPT_MAXAGE_CONN is.
+    bool own_max_age() const noexcept { return own_max_age_; }
+    /// CURLOPT_NOBODY: libcurl reads no body, whatever the method.
+    bool no_body() const noexcept { return no_body_; }
+    /// HTTPAUTH allows Negotiate, whose identity is the process's: the ticket that its environment names.
+    bool may_negotiate() const noexcept {
+        return (static_cast<unsigned long>(http_auth_) & CURLAUTH_NEGOTIATE) != 0;
+    }
+    /// The handle's connections are its own from now on, kept by libcurl.
+    void keep_private() noexcept { keeps_private_ = true; }
     bool has_headers() const noexcept { return headers_ != nullptr; }
     /// A copy of CURLOPT_RESOLVE's list, null where it is not set. libcurl reads the program's once, into the
     /// DNS cache of the multi that the first transfer runs on: any other must be given it again.
@@ -82,7 +94,10 @@ class EasyRecord {
         std::uint64_t connection_id = 0;
     };
     Last last;
-    bool running = false;        // inside perform()
+    /// Of the transfer that runs. On the heap, since a callback may leave it by longjmp().
+    struct Ride;
+    std::shared_ptr<Ride> ride;
+    bool running = false;        // inside perform(), or left in its middle
     bool boarded = false;        // ... on a lane, with its callbacks
     bool names_on_lane = false;  // so the handle's own multi may not have them
 
@@ -103,6 +118,9 @@ class EasyRecord {
         return given_up_ || !pooled_ || keeps_private_ || !private_options_.empty();
     }
     bool binds_credentials() const noexcept;
+    bool set_to_something(CURLoption option) const noexcept;
+    bool identity_is_process_wide(const char* user, const char* password) const noexcept;
+    bool authenticates_by_itself() const noexcept;
     std::string rest_of_key() const;
     bool make_key(const char* url);
     bool fill_key(CURLU* url, std::string_view authority);
@@ -128,7 +146,9 @@ class EasyRecord {
     bool fresh_connect_ = false;
     bool follows_redirects_ = false;
     bool own_dns_timeout_ = false;
+    bool own_max_age_ = false;
     bool may_be_unsafe_ = false;
+    bool no_body_ = false;
     long timeout_ms_ = 0;
     const curl_slist* headers_ = nullptr;
     std::shared_ptr<curl_slist> names_;  // kept by a reset: libcurl may still point at it

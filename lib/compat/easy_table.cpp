@@ -68,9 +68,10 @@ bool EasyTable::close_a_parked_one() noexcept {
     for (auto& shard : shards_) {
         const auto record = holder(shard);
         if (!record) continue;
-        // Its handle waits until the connection is gone: the two share objects without locks.
-        const std::lock_guard parked(record->park_mutex);
-        if (!record->parked) continue;
+        // Its handle waits until the connection is gone: the two share objects without locks. If it runs by
+        // now it must not be waited for.
+        const std::unique_lock parked(record->park_mutex, std::try_to_lock);
+        if (!parked || !record->parked) continue;
         const auto cache = record->parked.cache();
         cache->release(std::move(record->parked), {.close = CloseReason::over_limit});
         return true;

@@ -24,7 +24,8 @@ void ensure_curl() {
 }
 
 const CurlFacts& curl_facts() {
-    static const CurlFacts facts = find_facts();
+    // Never destroyed: handles may be used in destructors of static objects.
+    static const CurlFacts& facts = *new CurlFacts(find_facts());
     return facts;
 }
 

@@ -125,19 +125,20 @@ Lane::Lane(std::uint64_t id, LaneKey key, Share& share, const LaneSettings& sett
 }
 
 Lane::~Lane() {
-    if (!forked()) {
+    if (!forked() && !abandoned_) {
         client_ = nullptr;
         // The easy first: from libcurl 8.21 on it shares objects with its connection, which the multi owns.
         easy_.reset();
         multi_.reset();
         return;
     }
-    // Destroying an inherited handle would speak (close_notify, GOAWAY) on the parent's connection.
+    // Destroying an inherited handle would speak (close_notify, GOAWAY) on the parent's connection; libcurl
+    // refuses to destroy an abandoned one.
     if (adopted_ && adopted_->pending()) {
         sockets_.closed(adopted_->current());
         adopted_->discard();
     }
-    for (const int fd : sockets_.all()) ::close(fd);
+    sockets_.close_inherited();
     (void)easy_.release();
     (void)multi_.release();
 }
@@ -335,6 +336,7 @@ void Lane::before_first_byte() noexcept {
         return;
     }
     adopted_->swap_in();
+    sockets_.replaced(adopted_->current());
     local_ = address_of(adopted_->current(), ::getsockname);
     remote_ = address_of(adopted_->current(), ::getpeername);
 }

@@ -157,6 +157,7 @@ class Lane {
     /// finds it standing would read 0, verified.
     struct VerifyResults {
         long origin = 0, proxy = 0;
+        bool operator==(const VerifyResults&) const = default;
     };
     const VerifyResults& verify_results() const noexcept { return verify_results_; }
     void set_verify_results(VerifyResults results) noexcept { verify_results_ = results; }
@@ -167,6 +168,13 @@ class Lane {
         bool empty = false;                                 // looked through since, when all was out of date
     };
     NameCache& name_cache() noexcept { return name_cache_; }
+    /// A guest was left in the middle of its transfer, by longjmp() out of a callback or by a cancelled
+    /// thread: libcurl may believe to be inside that callback for ever. The lane is good for nothing but its
+    /// destructor, which then only closes descriptors. After the guest has been destroyed.
+    void abandon() noexcept {
+        abandoned_ = true;
+        client_ = nullptr;
+    }
     /// Takes the lane's socket callbacks from a handle: a duplicate that was made of a guest on board.
     static void unhook(CURL* guest) noexcept;
     void set_addresses(const char* local_ip, int local_port, const char* remote_ip, int remote_port) noexcept;
@@ -214,6 +222,7 @@ class Lane {
     NameCache name_cache_;
     bool watched_ = false;                // the guest has the lane's socket callbacks
     bool keeps_redirects_ = false;        // once true stays true
+    bool abandoned_ = false;              // likewise
     std::size_t opened_at_boarding_ = 0;  // of sockets_.opened_count()
     char error_text_[CURL_ERROR_SIZE] = "";
     MultiPtr multi_;

@@ -1,6 +1,8 @@
 // SocketWatch: the descriptors that a lane's libcurl handles have open.
 #pragma once
 
+#include "base/descriptor.hpp"
+
 #include <array>
 #include <cstddef>
 #include <vector>
@@ -16,7 +18,14 @@ class SocketWatch {
     /// At most one connection is left: `active` (or, when -1, the last one opened and not reported closed).
     /// Forgets the rest.
     void reconcile(int active) noexcept;
-    void forget_all() noexcept { open_.clear(); }
+    void forget_all() noexcept {
+        open_.clear();
+        ids_.clear();
+    }
+    /// Another file was put under an open descriptor's number.
+    void replaced(int fd) noexcept;
+    /// In a forked child: closes those whose numbers have no other use by now.
+    void close_inherited() noexcept;
     /// The connection's descriptor, -1 when there is none.
     int current() const noexcept { return open_.empty() ? -1 : open_.back(); }
     const std::vector<int>& all() const noexcept { return open_; }
@@ -25,6 +34,7 @@ class SocketWatch {
 
   private:
     std::vector<int> open_;
+    std::vector<DescriptorId> ids_;  // of each in open_
     std::size_t opened_count_ = 0;
 };
 

@@ -10,7 +10,7 @@ namespace ringlet::detail {
 namespace {
 
 // A close_notify alert: 24 bytes in TLS 1.3, 31 with TLS 1.2's AES-GCM, and a FIN counts as one byte;
-// anything longer may be an answer.
+// anything longer may be an answer, or a request.
 constexpr std::uint64_t tls_alert_size = 31 + 1;
 
 }  // namespace
@@ -39,7 +39,8 @@ void SocketEar::closing(int fd) noexcept {
     // Segments tell a byte from a FIN, also where a RST came behind it.
     const bool data_came = after.segments != before_.segments;
     answered_ = data_came && after.received - before_.received > (tls_ ? tls_alert_size : 0);
-    nothing_sent_ = after.sent == before_.sent;
+    // libcurl says goodbye on a connection that it retires before it has sent a request there.
+    nothing_sent_ = after.sent - before_.sent <= (tls_ ? tls_alert_size : 0);
 }
 
 }  // namespace ringlet::detail

@@ -22,7 +22,7 @@ class SocketEar {
     void closing(int fd) noexcept;
     /// The peer has sent more than a TLS end-of-connection alert.
     bool answered() const noexcept { return answered_; }
-    /// Known for sure: not a byte of the request was taken by the kernel.
+    /// Known for sure: not a byte of the request (in TLS: not one whole record) was taken by the kernel.
     bool nothing_sent() const noexcept { return nothing_sent_; }
 
   private:

@@ -1,6 +1,6 @@
 // From libcurl 8.21 on a handle and the connection it used last share objects without locks: its lane stays
 // with it.
-#include "compat/pooled_transfer.hpp"
+#include "compat/perform.hpp"
 
 #include <atomic>
 #include <filesystem>

@@ -2,11 +2,10 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 
+#include "compat/authorities.hpp"
 #include "compat/program.hpp"
 #include "support/certificates.hpp"
 #include "support/origin.hpp"
@@ -29,15 +28,6 @@ TEST_CASE("ringletify gives a C program one connection for 200 handles", "[compa
     CHECK(ran.exit_code == 0);
     CHECK(ran.output == "failures=0 connects=1\n");
     CHECK(origin.accepts() == 201);
-}
-
-/// The system's authorities and the test's: what a program with libcurl's default settings has to read.
-std::string all_authorities(const TempDir& directory) {
-    std::string text = TestCa::instance().pem();
-    if (std::ifstream bundle("/etc/ssl/certs/ca-certificates.crt"); bundle) {
-        text.append(std::istreambuf_iterator<char>(bundle), {});
-    }
-    return directory.write("bundle.crt", text).string();
 }
 
 /// A client makes 200 requests, fewer without ringletify where that is enough to tell, and says how many
@@ -75,6 +65,7 @@ TEST_CASE("ringletify prints statistics, and can be switched off", "[compat][pre
     ran = run(ringletify(command, "RINGLET_DISABLE=1 RINGLET_STATS=1"));
     CHECK(ran.output == "failures=0 connects=10\n");
     CHECK(run(ringletify("")).exit_code == 2);
+    CHECK(run(ringletify("--stats")).exit_code == 2);
     CHECK(contains(run(ringletify("--help")).output, "usage: ringletify"));
 }
 
@@ -90,6 +81,28 @@ TEST_CASE("the environment tunes the cache, and says what it does not take", "[c
     CHECK(contains(ran.output, "RINGLET_MAX_CONNECTIONS=0 ignored: max_connections: 0 is not allowed"));
     CHECK(contains(ran.output, "RINGLET_IDLE_TIMEOUT=soon ignored"));
     CHECK(contains(ran.output, "failures=0 connects=1\n"));
+}
+
+TEST_CASE("an idle timeout above libcurl's own counts for handles", "[compat][preload]") {
+    if (!can_preload) SKIP("instrumented");
+    const Origin origin(respond_with(reply("x")));
+    const auto command = LATER_CLIENT " " + origin.url() + " /dev/null 200";
+    const auto longer = "RINGLET_IDLE_TIMEOUT=600";
+    CHECK(run(ringletify(command)).output == "codes=0,0 connects=2\n");
+    CHECK(run(ringletify(command, longer)).output == "codes=0,0 connects=1\n");
+    CHECK(run(ringletify(command + " 150", longer)).output == "codes=0,0 connects=2\n");
+}
+
+TEST_CASE("a POST is sent where libcurl itself gave up the kept connection before", "[compat][preload]") {
+    if (!can_preload) SKIP("instrumented");
+    const TempDir directory;
+    const auto ca = TestCa::instance().write_to(directory.path()).string();
+    for (const bool tls : {false, true}) {
+        const Origin origin(respond_with(reply("x")), {.tls = tls});
+        const auto command = LATER_CLIENT " " + origin.url() + ' ' + ca + " 10 5 body";
+        CHECK(run(ringletify(command)).output == "codes=0,0 connects=2\n");
+        CHECK(origin.request_count() == 2);
+    }
 }
 
 TEST_CASE("the curl tool works under ringletify", "[compat][preload]") {

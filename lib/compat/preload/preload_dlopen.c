@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef void *(*open_function)(const char *, int);
 
@@ -14,7 +15,7 @@ static open_function real_dlopen(void) {
 
 static int without_deepbind(int mode) {
     const char *off = getenv("RINGLET_DISABLE");
-    return off && *off && *off != '0' ? mode : mode & ~RTLD_DEEPBIND;
+    return off && *off && strcmp(off, "0") != 0 ? mode : mode & ~RTLD_DEEPBIND;
 }
 
 /* Ends in a jump, so that the dynamic linker sees the caller and not this library: its RUNPATH counts. */

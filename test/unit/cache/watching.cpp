@@ -225,7 +225,7 @@ TEST_CASE("where no thread can be had the cache works without", "[cache]") {
     rlimit before{};
     REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
     rlimit none = before;
-    none.rlim_cur = 0;  // no further descriptor: the eventfd fails
+    none.rlim_cur = 0;  // no further descriptor: the pipe fails
     setrlimit(RLIMIT_NOFILE, &none);
     CHECK(cache->release(std::move(lease), {}) == CloseReason::none);
     setrlimit(RLIMIT_NOFILE, &before);

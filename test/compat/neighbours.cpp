@@ -1,0 +1,350 @@
+// ringlet/curl.h: what one handle must not do to those that come after it, nor the cache to the program
+// around it.
+#include "compat/easy_handle.hpp"
+
+#include <catch2/generators/catch_generators.hpp>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/certificates.hpp"
+#include "support/child.hpp"
+#include "support/origin.hpp"
+
+namespace {
+
+using namespace ringlet;
+using namespace ringlet::test;
+
+/// Sends the body of a GET of /late only when the next request is there, as one that is late would come.
+void late_bodies(Connection& c) {
+    std::string owed;
+    while (const auto request = c.read_request()) {
+        const bool late = request->target == "/late" && request->method != "HEAD";
+        c.write(std::exchange(owed, late ? "late!" : "") +
+                (late ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" : reply("mine")));
+    }
+}
+
+TEST_CASE("a connection whose answer was not read to its end serves nobody else", "[compat]") {
+    const auto cache = emptied_cache();
+    const Origin origin(late_bodies);
+    EasyHandle check(origin.url("/late"));
+    check.set(CURLOPT_NOBODY, 1L);
+    check.set(CURLOPT_CUSTOMREQUEST, "GET");
+    CHECK(check.perform() == CURLE_OK);
+    check.cleanup();
+    CHECK(cache.stats().open == 0);
+    EasyHandle other(origin.url());
+    CHECK(other.perform() == CURLE_OK);
+    CHECK(other.body == "mine");
+    CHECK(other.connects() == 1);
+}
+
+TEST_CASE("a HEAD, and a GET on a handle that made one, keep their connection", "[compat]") {
+    emptied_cache();
+    const Origin origin(handler([](const Recorded& r) {
+        return r.method == "HEAD" ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" : reply("whole");
+    }));
+    EasyHandle easy(origin.url());
+    easy.set(CURLOPT_NOBODY, 1L);
+    CHECK(easy.perform() == CURLE_OK);
+    easy.set(CURLOPT_HTTPGET, 1L);
+    easy.set(CURLOPT_CUSTOMREQUEST, "REPORT");
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.body == "whole");
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(origin.accepts() == 1);
+}
+
+TEST_CASE("an identity that no option shows takes no lane", "[compat]") {
+    const auto cache = emptied_cache();
+    const auto before = cache.stats().requests;
+    const Origin origin(respond_with(reply("x")));
+    EasyHandle easy(origin.url());
+    easy.set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
+    easy.set(CURLOPT_USERPWD, ":");
+    (void)easy.perform();  // whether there is a ticket is the machine's
+    easy.set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_ANY));
+    (void)easy.perform();
+    easy.set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
+    easy.set(CURLOPT_PROXYAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(cache.stats().requests == before);
+    easy.set(CURLOPT_PROXYAUTH, static_cast<long>(CURLAUTH_BASIC));
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(cache.stats().requests == before + 1);
+}
+
+TEST_CASE("what was offered Negotiate is given to nobody else", "[compat]") {
+    const auto cache = emptied_cache();
+    const Origin origin(handler([](const Recorded& r) {
+        if (r.target != "/negotiate" || r.header("Authorization")) return reply("x");
+        return reply("who?", 401, "WWW-Authenticate: Negotiate\r\nWWW-Authenticate: Basic realm=\"r\"\r\n");
+    }));
+    EasyHandle easy(origin.url("/negotiate"));
+    easy.set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_ANY));
+    easy.set(CURLOPT_USERPWD, "user:secret");
+    (void)easy.perform();
+    CHECK(cache.stats().idle == 0);
+    // From now on libcurl may begin with it on this handle.
+    const auto before = cache.stats().requests;
+    easy.set(CURLOPT_URL, origin.url().c_str());
+    (void)easy.perform();
+    CHECK(cache.stats().requests == before);
+}
+
+TEST_CASE("a handle that authenticates its connection by itself keeps it to itself", "[compat]") {
+    const char* const field =
+        GENERATE(as<const char*>{}, "Authorization: NTLM TlRMTVNTUAAB",
+                 "authorization:Negotiate YII=", "Proxy-Authorization:  ntlm TlRMTVNTUAAB");
+    const auto cache = emptied_cache();
+    const auto before = cache.stats().requests;
+    const Origin origin(respond_with(reply("x")));
+    curl_slist* const fields = curl_slist_append(nullptr, field);
+    EasyHandle easy(origin.url());
+    easy.set(CURLOPT_HTTPHEADER, fields);
+    CHECK(easy.perform() == CURLE_OK);
+    easy.set(CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.connects() == 0);
+    CHECK(cache.stats().requests == before);
+    curl_slist_free_all(fields);
+}
+
+TEST_CASE("other credentials in the header fields share", "[compat]") {
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x")));
+    curl_slist* const fields = curl_slist_append(nullptr, "Authorization: Basic dXNlcjpzZWNyZXQ=");
+    EasyHandle easy(origin.url());
+    easy.set(CURLOPT_HTTPHEADER, fields);
+    CHECK(easy.perform() == CURLE_OK);
+    easy.cleanup();
+    CHECK(cache.stats().idle == 1);
+    curl_slist_free_all(fields);
+}
+
+/// What stands behind each number up to `end`; 0: nothing.
+std::vector<ino_t> descriptors(int end) {
+    std::vector<ino_t> found;
+    for (int fd = 3; fd < end; ++fd) {
+        struct stat status {};
+        found.push_back(::fstat(fd, &status) == 0 ? status.st_ino : 0);
+    }
+    return found;
+}
+
+TEST_CASE("a daemon's descriptors are its own, whatever had their numbers before the fork",
+          "[compat][fork]") {
+    skip_where_a_child_has_no_threads();
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x")));
+    EasyHandle easy(origin.url());
+    CHECK(easy.perform() == CURLE_OK);
+    easy.cleanup();
+    REQUIRE(cache.stats().idle == 1);
+    const auto url = origin.url();
+    CHECK(in_child([&] {
+              constexpr int numbers = 64;
+              for (int fd = 3; fd < numbers; ++fd) ::close(fd);
+              const int first = ::open("/dev/null", O_RDONLY);
+              for (int fd = first; fd < numbers; fd += 2) ::dup2(first, fd);
+              for (int fd = first + 1; fd < numbers; fd += 2) {  // sockets too
+                  int pair[2];
+                  if (::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) return 1;
+                  if (pair[0] != fd) ::dup2(pair[0], fd);
+                  if (pair[0] >= numbers) ::close(pair[0]);
+                  ::close(pair[1]);
+              }
+              const auto mine = descriptors(numbers);
+              EasyHandle again(url);
+              if (again.perform() != CURLE_OK || again.body != "x") return 2;
+              again.cleanup();
+              return descriptors(numbers) == mine ? 0 : 3;
+          }) == 0);
+    // The parent's connection is still good.
+    EasyHandle after(url);
+    CHECK(after.perform() == CURLE_OK);
+    CHECK(after.connects() == 0);
+}
+
+TEST_CASE("callbacks see the verify result of a kept connection too", "[compat]") {
+    emptied_cache();
+    const Origin origin(respond_with(reply("x")), {.tls = true});
+    struct Seen {
+        CURL* easy;
+        std::vector<long> results;
+    };
+    for (int i = 0; i < 2; ++i) {
+        EasyHandle easy(origin.url());
+        Seen seen{easy.get(), {}};
+        easy.set(CURLOPT_SSL_VERIFYPEER, 0L);
+        easy.set(CURLOPT_HEADERDATA, &seen);
+        easy.set(
+            CURLOPT_HEADERFUNCTION, +[](char*, std::size_t size, std::size_t n, void* p) {
+                auto& s = *static_cast<Seen*>(p);
+                long result = -1;
+                curl_easy_getinfo(s.easy, CURLINFO_SSL_VERIFYRESULT, &result);
+                s.results.push_back(result);
+                return size * n;
+            });
+        CHECK(easy.perform() == CURLE_OK);
+        CHECK(easy.connects() == (i == 0 ? 1 : 0));
+        REQUIRE_FALSE(seen.results.empty());
+        for (const long result : seen.results) CHECK(result > 0);
+    }
+}
+
+TEST_CASE("a redirect to an origin with another verify result does not lend its own", "[compat]") {
+    emptied_cache();
+    const Origin there(respond_with(reply("there")), {.tls = true});
+    OriginOptions unsigned_one;
+    unsigned_one.tls = true;
+    unsigned_one.certificate = self_signed();
+    const Origin here(handler([&](const Recorded& r) {
+                          return r.target == "/away" ? reply("", 302, "Location: " + there.url("/") + "\r\n")
+                                                     : reply("here");
+                      }),
+                      unsigned_one);
+    const auto verify_result = [&](const std::string& url) {
+        EasyHandle easy(url);
+        easy.set(CURLOPT_SSL_VERIFYPEER, 0L);
+        easy.set(CURLOPT_FOLLOWLOCATION, 1L);
+        CHECK(easy.perform() == CURLE_OK);
+        return easy.info<long>(CURLINFO_SSL_VERIFYRESULT);
+    };
+    const auto of_here = verify_result(here.url("/"));
+    const auto of_there = verify_result(there.url("/"));
+    emptied_cache();
+    CHECK(verify_result(here.url("/away")) == of_there);
+    CHECK(verify_result(here.url("/")) == of_here);
+    CHECK(verify_result(there.url("/")) == of_there);
+}
+
+TEST_CASE("a redirect's second connection closes none in the statistics", "[compat]") {
+    const auto cache = emptied_cache();
+    const auto before = cache.stats();
+    const Origin there(respond_with(reply("there")));
+    const Origin here(respond_with(reply("", 302, "Location: " + there.url("/") + "\r\n")));
+    EasyHandle easy(here.url());
+    easy.set(CURLOPT_FOLLOWLOCATION, 1L);
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.body == "there");
+    easy.cleanup();
+    const auto after = cache.stats();
+    CHECK(after.opened - before.opened == 1);
+    CHECK(after.closed == before.closed);
+    CHECK(after.idle == 1);
+}
+
+TEST_CASE("DEFAULT_PROTOCOL counts where only the query has a scheme", "[compat]") {
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x")), {.tls = true});
+    EasyHandle easy(origin.url("/?u=http://elsewhere/").substr(sizeof "https://" - 1));
+    easy.set(CURLOPT_DEFAULT_PROTOCOL, "https");
+    easy.set(CURLOPT_SSL_VERIFYPEER, 0L);
+    CHECK(easy.perform() == CURLE_OK);
+    easy.cleanup();
+    const auto connections = cache.connections();
+    REQUIRE(connections.size() == 1);
+    CHECK(connections[0].origin + "/" == origin.url());
+}
+
+TEST_CASE("a duplicate has its original's error buffer, and not its share object", "[compat]") {
+    const auto cache = emptied_cache();
+    const Origin origin([](Connection& c) {  // swallows the second request of a connection
+        if (!c.read_request()) return;
+        c.write(reply("first"));
+        c.read_request();
+        c.close();
+    });
+    CURLSH* const share = curl_share_init();
+    CHECK(curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) == CURLSHE_OK);
+    EasyHandle easy(origin.url());
+    easy.set(CURLOPT_SHARE, share);
+    easy.set(CURLOPT_POSTFIELDS, "once");
+    CURL* const copy = curl_easy_duphandle(easy.get());
+    const auto before = cache.stats().requests;
+    CHECK(curl_easy_perform(copy) == CURLE_OK);
+    CHECK(curl_easy_perform(copy) == CURLE_GOT_NOTHING);
+    CHECK(cache.stats().requests == before + 2);
+    CHECK(std::string(easy.error).find("not sent again") != std::string::npos);
+    curl_easy_cleanup(copy);
+    easy.cleanup();
+    CHECK(curl_share_cleanup(share) == CURLSHE_OK);
+}
+
+/// What a C program does that leaves a transfer by siglongjmp(), as PHP does.
+struct Jump {
+    sigjmp_buf back;
+};
+
+std::size_t jump_out(char*, std::size_t, std::size_t, void* to) {
+    siglongjmp(static_cast<Jump*>(to)->back, 1);
+}
+
+/// False: it came back the usual way.
+bool perform_and_jump_out(CURL* easy) {
+    Jump jump;
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &jump);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, jump_out);
+    if (sigsetjmp(jump.back, 0) != 0) return true;
+    curl_easy_perform(easy);
+    return false;
+}
+
+TEST_CASE("a transfer that was left by longjmp is cleaned up with its handle", "[compat]") {
+    const bool kept = GENERATE(false, true);
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x")));
+    if (kept) {
+        EasyHandle first(origin.url());
+        CHECK(first.perform() == CURLE_OK);
+    }
+    CURL* const easy = curl_easy_init();
+    curl_easy_setopt(easy, CURLOPT_URL, origin.url().c_str());
+    CHECK(perform_and_jump_out(easy));
+    curl_easy_cleanup(easy);
+    CHECK(cache.stats().leased == 0);
+    CHECK(cache.stats().open == 0);
+    CHECK(origin.wait_for_open(0));
+    EasyHandle other(origin.url());
+    CHECK(other.perform() == CURLE_OK);
+    CHECK(other.body == "x");
+}
+
+void* perform_on_thread(void* easy) {
+    curl_easy_perform(easy);
+    return nullptr;
+}
+
+TEST_CASE("a thread can be cancelled in the middle of a transfer", "[compat]") {
+    const auto cache = emptied_cache();
+    const Origin origin([](Connection& c) {
+        (void)c.read_request();
+        c.wait_for_stop();
+    });
+    EasyHandle easy(origin.url());
+    easy.set(CURLOPT_TIMEOUT_MS, 0L);
+    pthread_t thread{};
+    REQUIRE(::pthread_create(&thread, nullptr, perform_on_thread, easy.get()) == 0);
+    CHECK(origin.wait_for_requests(1));
+    CHECK(::pthread_cancel(thread) == 0);
+    void* result = nullptr;
+    CHECK(::pthread_join(thread, &result) == 0);
+    CHECK(result == PTHREAD_CANCELED);
+    easy.cleanup();
+    CHECK(cache.stats().leased == 0);
+    CHECK(cache.stats().open == 0);
+    CHECK(origin.wait_for_open(0));
+}
+
+}  // namespace
