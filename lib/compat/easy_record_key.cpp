@@ -49,11 +49,11 @@ bool EasyRecord::set_to_something(CURLoption option) const noexcept {
 bool EasyRecord::identity_is_process_wide(const char* user, const char* password) const noexcept {
     if ((static_cast<unsigned long>(proxy_auth_) & CURLAUTH_NEGOTIATE) != 0) return true;
     if (!may_negotiate()) return false;
-    const bool given = user != nullptr || value_of(CURLOPT_USERPWD) != nullptr ||
+    const auto* both = value_of(CURLOPT_USERPWD);
+    const bool given = user != nullptr || (both != nullptr && *both != "0") ||
                        set_to_something(CURLOPT_USERNAME) || set_to_something(CURLOPT_XOAUTH2_BEARER);
     if (!given) return false;
     if (static_cast<unsigned long>(http_auth_) == CURLAUTH_NEGOTIATE) return true;
-    const auto* both = value_of(CURLOPT_USERPWD);
     const auto colon = both != nullptr ? both->find(':') : std::string::npos;
     const bool has_password = (password != nullptr && *password != '\0') ||
                               set_to_something(CURLOPT_PASSWORD) ||

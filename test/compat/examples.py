@@ -13,6 +13,7 @@ import http.server
 import os
 import pathlib
 import re
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ RUN = {
     "sendrecv": [], "sepheaders": [], "shared-connection-cache": [], "simple": [], "simplepost": [], "url2file": ["{url}/page"],
     "urlapi": [], "anyauthput": ["{file}", "{url}/put"], "altsvc": [], "externalsocket": [], "certinfo": [],
 }
+# Those that stay with https://, against a server whose certificate nobody knows: https.c can be told not to look.
+TLS = {"https": ["-DSKIP_PEER_VERIFICATION", "-DSKIP_HOSTNAME_VERIFICATION"]}
 HOSTS = re.compile(r'"https?://(?:[\w.-]+\.)?(?:example\.(?:com|org|net)|curl\.se|google\.com)(?::\d+)?')
 # What differs from run to run whatever the library: times, speeds, local ports, dates, addresses in memory.
 CHANGING = re.compile(r"\d+\.\d+|\d+ k?bytes?/sec|after \d+ ms|0x[0-9a-f]+|\bport \d+|Date: [^\r\n]*|\d\d:\d\d:\d\d|Thread \d+|thread \d+")
@@ -65,7 +68,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def compile_one(source, target, flags, libraries):
     cxx = source.suffix == ".cpp"
-    command = ["c++" if cxx else "cc", "-w", "-O0", *flags, str(source), "-o", str(target), *libraries]
+    result = ["-o", str(target), *libraries] if source.stem in RUN else ["-fsyntax-only"]
+    command = ["c++" if cxx else "cc", "-w", "-O0", *flags, str(source), *result]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     return run.returncode == 0, run.stderr
 
@@ -91,34 +95,52 @@ def difference(wanted, got):
     return "\n".join(difflib.unified_diff(*texts, "libcurl", "drop-in", lineterm="", n=0))
 
 
-def build(source, work, url, include, library):
+def build(source, work, urls, include, library):
+    flags = TLS.get(source.stem, [])
+    url = urls["https" if source.stem in TLS else "http"]
     text = HOSTS.sub('"' + url, source.read_text(encoding="utf-8", errors="replace"))
     copy = work / source.name
     copy.write_text(text, encoding="utf-8")
     libraries = ["-lcurl", "-lpthread"]
-    good, _ = compile_one(copy, work / (source.stem + ".plain"), [], libraries)
+    good, _ = compile_one(copy, work / (source.stem + ".plain"), flags, libraries)
     if not good:
         return source, None, ""
-    flags = ["-I", include, "-include", "ringlet/curl.h"]
+    flags = [*flags, "-I", include, "-include", "ringlet/curl.h"]
     good, words = compile_one(copy, work / (source.stem + ".ringlet"), flags,
                               ["-L", library, "-Wl,-rpath," + library, "-lringlet", *libraries])
     return source, good, words
+
+
+def serve(context=None):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda request, address: None  # a client that gives up is no concern of the server's
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"{'https' if context else 'http'}://127.0.0.1:{server.server_port}"
+
+
+def tls_context(directory):
+    key, certificate = directory / "key.pem", directory / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                    "/CN=127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 def main():
     examples, include, library = (str(pathlib.Path(argument).resolve()) for argument in sys.argv[1:])
     sources = sorted(path for path in pathlib.Path(examples).glob("*.c*") if path.suffix in (".c", ".cpp"))
     if not sources:
+        print(f"skipped: no examples in {examples} (libcurl4-doc)")
         sys.exit(77)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda request, address: None  # a client that gives up is no concern of the server's
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
     problems, compiled, ran = [], 0, 0
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
+        urls = {"http": serve(), "https": serve(tls_context(work))}
         with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-            built = list(pool.map(lambda source: build(source, work, url, include, library), sources))
+            built = list(pool.map(lambda source: build(source, work, urls, include, library), sources))
         room = work / "room"
         room.mkdir()
         (room / "input").write_bytes(b"a file to be sent\n" * 100)
@@ -131,7 +153,7 @@ def main():
                 problems.append(f"{source.name} does not compile with the drop-in:\n{words}")
             elif source.stem in RUN:
                 ran += 1
-                arguments = [a.format(url=url, file=room / "input") for a in RUN[source.stem]]
+                arguments = [a.format(url=urls["http"], file=room / "input") for a in RUN[source.stem]]
                 wanted = outcome(work / (source.stem + ".plain"), arguments, room, environment)
                 got = outcome(work / (source.stem + ".ringlet"), arguments, room, environment)
                 if wanted != got:

@@ -60,6 +60,7 @@ struct List {
 struct Scenario {
     const char* name;
     std::function<void(Transcript&, World&)> run;
+    std::size_t without_lane = 0;  // transfers that the drop-in leaves to libcurl
 };
 
 /// One handle, one transfer of that path.
@@ -80,6 +81,12 @@ Scenario over_tls(const char* name, Setup setup, std::string_view host = "127.0.
                 setup(*h);
                 h->perform();
             }};
+}
+
+/// One of its transfers takes no lane.
+inline Scenario left_to_libcurl(Scenario scenario) {
+    scenario.without_lane = 1;
+    return scenario;
 }
 
 inline void nothing(Watched&) {}

@@ -103,14 +103,15 @@ std::vector<Scenario> errors() {
         {"a refused connection", [](Transcript& t, World& w) { t.handle(w.nobody_listens)->perform(); }},
         {"a name without an address",
          [](Transcript& t, World&) { t.handle("http://no-such-host.invalid/")->perform(); }},
-        {"a bad URL", [](Transcript& t, World&) { t.handle("http://a b/")->perform(); }},
-        {"no URL",
-         [](Transcript& t, World& w) {
-             const auto h = t.handle(w.plain.url("/"));
-             h->set(CURLOPT_URL, static_cast<char*>(nullptr));
-             h->perform();
-         }},
-        {"an unknown scheme", [](Transcript& t, World&) { t.handle("gopherus://h/")->perform(); }},
+        left_to_libcurl({"a bad URL", [](Transcript& t, World&) { t.handle("http://a b/")->perform(); }}),
+        left_to_libcurl({"no URL",
+                         [](Transcript& t, World& w) {
+                             const auto h = t.handle(w.plain.url("/"));
+                             h->set(CURLOPT_URL, static_cast<char*>(nullptr));
+                             h->perform();
+                         }}),
+        left_to_libcurl(
+            {"an unknown scheme", [](Transcript& t, World&) { t.handle("gopherus://h/")->perform(); }}),
         one("a scheme that is not allowed", "/x", [](Watched& h) { h.set(CURLOPT_PROTOCOLS_STR, "https"); }),
         one("an option that libcurl refuses", "/x",
             [](Watched& h) { h.set(CURLOPT_HTTP_VERSION, 999L).set(static_cast<CURLoption>(9999), 1L); }),

@@ -91,6 +91,7 @@ class Transcript {
         lines_.back().append(text);
     }
     const std::vector<std::string>& lines() const { return lines_; }
+    std::size_t transfers() const { return transfers_; }
     void results(CURL* easy, CURLcode code, const char* error);
 
     const EasyApi& api;
@@ -100,6 +101,7 @@ class Transcript {
     void offset(CURL* easy, const char* name, CURLINFO info);
     void text(CURL* easy, const char* name, CURLINFO info);
     std::vector<std::string> lines_;
+    std::size_t transfers_ = 0;
     char open_ = '\0';
 };
 
@@ -222,6 +224,7 @@ inline void Transcript::text(CURL* easy, const char* name, CURLINFO info) {
 inline void Transcript::results(CURL* easy, CURLcode code, const char* error) {
     // Where a transfer stood when its time was over is the clock's to say.
     static const std::regex times("[0-9]+ milliseconds|[0-9]+ ms|[0-9]+ out of [0-9]+ bytes");
+    ++transfers_;
     line("code " + std::to_string(code));
     line("error " + std::regex_replace(std::string(error), times, "..."));
     number(easy, "response code", CURLINFO_RESPONSE_CODE);
