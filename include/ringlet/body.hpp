@@ -34,7 +34,8 @@ class RINGLET_API Source {
     virtual std::size_t read(std::span<std::byte> buffer) = 0;
     /// The whole size where known: sent as Content-Length. Unknown: sent chunked (HTTP/1.1).
     virtual std::optional<std::uint64_t> size() const { return std::nullopt; }
-    /// Starts again from the first byte, for redirects and replays. False (default): it cannot.
+    /// Starts again from the first byte, for redirects, retries and replays. False (default): it cannot.
+    /// Throws as read() does.
     virtual bool rewind() { return false; }
 };
 
@@ -84,6 +85,7 @@ class RINGLET_API Body {
     /// application/x-www-form-urlencoded, percent-encoded; sets the Content-Type.
     static Body form(const Form& fields);
     /// multipart/form-data; sets the Content-Type. Files are opened and read when the request is sent.
+    /// Errc::invalid_argument for NUL in a name, or CR, LF or NUL in a content type.
     static Body multipart(Multipart parts);
 
     /// There is no body. (A body of no bytes is one.)

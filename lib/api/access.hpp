@@ -25,15 +25,19 @@ struct RequestData {
 };
 
 struct Access {
-    static const RequestData& data(const Request& request) {
-        if (!request.data_) throw Error(Errc::invalid_argument, "the Request has been moved from");
-        return *request.data_;
-    }
+    static RequestData& data(Request& request) { return alive(request.data_); }
+    static const RequestData& data(const Request& request) { return alive(request.data_); }
     static const std::shared_ptr<BodyData>& data(const Body& body) { return body.data_; }
     static std::shared_ptr<Cache> cache(const ConnectionCache& cache);
     static ConnectionCache handle(std::shared_ptr<Cache> cache) { return ConnectionCache(std::move(cache)); }
     static Socket socket(std::shared_ptr<SocketCore> core) { return Socket(std::move(core)); }
     static Response response(std::shared_ptr<Exchange> exchange) { return Response(std::move(exchange)); }
+
+  private:
+    static RequestData& alive(const std::unique_ptr<RequestData>& data) {
+        if (!data) throw Error(Errc::invalid_argument, "the Request has been moved from");
+        return *data;
+    }
 };
 
 }  // namespace ringlet::detail

@@ -1,8 +1,12 @@
 #include "ringlet/body.hpp"
 
+#include "ringlet/error.hpp"
 #include "transfer/body_data.hpp"
 #include "transfer/percent.hpp"
+#include "value/text.hpp"
 
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace ringlet::inline v1 {
@@ -76,7 +80,18 @@ Body Body::form(const Form& fields) {
     return body;
 }
 
+/// libcurl escapes line ends in names, and takes a content type as it is.
 Body Body::multipart(Multipart parts) {
+    const auto has = [](const std::string& text, std::string_view bad) {
+        return text.find_first_of(bad) != std::string::npos;
+    };
+    constexpr std::string_view nul("\0", 1), line_ends_and_nul("\r\n\0", 3);
+    for (const auto& part : parts) {
+        if (has(part.name, nul) || has(part.filename, nul) || has(part.content_type, line_ends_and_nul)) {
+            throw Error(Errc::invalid_argument, "multipart field \"" + detail::printable(part.name) +
+                                                    "\": CR, LF and NUL are not allowed");
+        }
+    }
     Body body;
     body.data_ = make(std::move(parts));
     return body;

@@ -9,6 +9,13 @@
 #include <utility>
 
 namespace ringlet::inline v1 {
+namespace {
+
+using detail::Access;
+
+const std::string nothing;  // of a Request that has been moved from
+
+}  // namespace
 
 Request::Request(std::string_view method, std::string_view url)
     : data_(std::make_unique<detail::RequestData>()) {
@@ -17,7 +24,7 @@ Request::Request(std::string_view method, std::string_view url)
     }
     if (url.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) {
         throw Error(Errc::invalid_argument,
-                    "URL \"" + detail::redacted(url) + "\": CR, LF and NUL are not allowed");
+                    "URL \"" + detail::redacted_unparsed(url) + "\": CR, LF and NUL are not allowed");
     }
     data_->method = method;
     data_->url = url;
@@ -33,17 +40,18 @@ Request Request::patch(std::string_view url, Body body) {
     return std::move(patch(url).body(std::move(body)));
 }
 
-Request::Request(const Request& other) : data_(std::make_unique<detail::RequestData>(*other.data_)) {}
+Request::Request(const Request& other)
+    : Settings(other), data_(std::make_unique<detail::RequestData>(Access::data(other))) {}
 Request::Request(Request&&) noexcept = default;
 Request& Request::operator=(const Request& other) {
-    if (this != &other) data_ = std::make_unique<detail::RequestData>(*other.data_);
+    if (this != &other) data_ = std::make_unique<detail::RequestData>(Access::data(other));
     return *this;
 }
 Request& Request::operator=(Request&&) noexcept = default;
 Request::~Request() = default;
 
 Request& Request::query(std::string_view name, std::string_view value) {
-    auto& url = data_->url;
+    auto& url = Access::data(*this).url;
     const auto fragment_at = std::min(url.find('#'), url.size());
     const auto question = url.find('?');
     const bool has_query = question < fragment_at;
@@ -59,7 +67,7 @@ Request& Request::query(std::string_view name, std::string_view value) {
 }
 
 Request& Request::body(Body body) {
-    data_->body = std::move(body);
+    Access::data(*this).body = std::move(body);
     return *this;
 }
 
@@ -71,10 +79,10 @@ Request& Request::multipart(Multipart parts) {
 }
 
 const std::string& Request::method() const noexcept {
-    return data_->method;
+    return data_ ? data_->method : nothing;
 }
 const std::string& Request::url() const noexcept {
-    return data_->url;
+    return data_ ? data_->url : nothing;
 }
 
 }  // namespace ringlet::inline v1

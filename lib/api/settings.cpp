@@ -241,7 +241,7 @@ Self& Settings<Self>::progress(std::function<void(const Progress&)> fn) {
 
 template <>
 detail::Options& Settings<Request>::record() {
-    return static_cast<Request&>(*this).data_->options;
+    return detail::Access::data(static_cast<Request&>(*this)).options;
 }
 
 template <>

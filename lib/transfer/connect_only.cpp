@@ -29,9 +29,7 @@ Error connect_error(Lane& lane, const ConnectPlan& plan, CURLcode result) {
     if (answer >= 300) code = Errc::proxy;
     details.phase = code == Errc::resolve ? Phase::resolve : code == Errc::tls ? Phase::tls : Phase::connect;
     details.retryable = code == Errc::resolve || code == Errc::connect || code == Errc::timeout;
-    std::string why = "connect " + details.url + ": " + curl().easy_strerror(result);
-    const std::string own = lane.error_text();
-    if (!own.empty() && own != curl().easy_strerror(result)) why += ": " + own;
+    const auto why = "connect " + details.url + ": " + words_of(result, lane.error_text());
     return Error(code, why, std::move(details));
 }
 

@@ -45,14 +45,14 @@ Errc code_of(Transfer& transfer) {
     return errc_of(result, head.complete());
 }
 
-/// libcurl repeats a proxy's URL as it was given.
+/// libcurl repeats a proxy's URL as it was given, in quotes, and that needs no scheme: all goes from the
+/// quote, or the scheme, up to the last '@'.
 std::string without_user_info(std::string text) {
-    for (auto from = text.find("://"); from != std::string::npos; from = text.find("://", from)) {
-        from += 3;
-        const auto end = std::min(text.find_first_of(" '\"", from), text.size());
-        const auto at = text.substr(0, end).rfind('@');
-        if (at != std::string::npos && at >= from) text.erase(from, at + 1 - from);
-    }
+    const auto at = text.rfind('@');
+    if (at == std::string::npos) return text;
+    auto from = text.find("://");
+    from = from < at ? from + 3 : text.find_first_of("'\"") + 1;  // 0: no quote either
+    if (from <= at) text.erase(from, at + 1 - from);
     return text;
 }
 
@@ -149,6 +149,13 @@ Errc errc_of(CURLcode code, bool body_started) noexcept {
     }
 }
 
+std::string words_of(CURLcode code, const char* error_text) {
+    std::string words = curl().easy_strerror(code);
+    const auto own = without_user_info(error_text);
+    if (!own.empty() && own != words) words += ": " + own;
+    return words;
+}
+
 Error request_error(Errc code, std::string_view method, std::string_view url, std::string_view why,
                     ErrorDetails details) {
     details.url = redacted(url);
@@ -183,9 +190,7 @@ Error transfer_error(Transfer& transfer, std::string_view method, const Url& url
     details.retryable = never_sent || (transient && idempotent && unanswered);
     std::string why(words_for(transfer));
     if (why.empty()) {
-        why = curl().easy_strerror(transfer.result());
-        const std::string own = without_user_info(transfer.lane().error_text());
-        if (!own.empty() && own != why) why += ": " + own;
+        why = words_of(transfer.result(), transfer.lane().error_text());
         if (!details.remote_address.empty()) why += " [" + details.remote_address + "]";
     }
     return request_error(code, method, url.text(), why, std::move(details));

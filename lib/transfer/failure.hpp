@@ -4,6 +4,7 @@
 #include "ringlet/error.hpp"
 #include "transfer/transfer.hpp"
 
+#include <string>
 #include <string_view>
 
 namespace ringlet::detail {
@@ -13,6 +14,9 @@ Error transfer_error(Transfer& transfer, std::string_view method, const Url& url
 
 /// The code for a CURLcode alone.
 Errc errc_of(CURLcode code, bool body_started) noexcept;
+
+/// libcurl's words for a code, and what its error buffer adds to them. No user info in them.
+std::string words_of(CURLcode code, const char* error_text);
 
 /// An Error that names the request: "GET http://host/path: why".
 Error request_error(Errc code, std::string_view method, std::string_view url, std::string_view why,

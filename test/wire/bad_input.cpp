@@ -99,6 +99,7 @@ TEST_CASE("CR, LF and NUL are refused in every setter before anything is sent", 
             [&] { session.accept_encoding(text); },
             [&] { session.user_agent(text); },
             [&] { session.base_url("http://host/" + bad); },
+            [&] { Body::multipart({{.name = "n", .data = "d", .content_type = bad}}); },
         };
         for (std::size_t i = 0; i < calls.size(); ++i) {
             INFO("call " << i);
@@ -121,4 +122,70 @@ TEST_CASE("CR, LF and NUL are refused in every setter before anything is sent", 
     CHECK_FALSE(origin.requests().at(0).header("N"));
     CHECK_FALSE(origin.requests().at(0).header("Authorization"));
     client.check_end(origin.url());
+}
+
+TEST_CASE("a form's names hold no NUL, which would cut them", "[wire]") {
+    const std::string bad("a\0b", 3);
+    CHECK(outcome_of([&] { Body::multipart({{.name = bad, .data = "d"}}); }).code == Errc::invalid_argument);
+    CHECK(outcome_of([&] { Body::multipart({{.name = "n", .data = "d", .filename = bad}}); }).code ==
+          Errc::invalid_argument);
+}
+
+TEST_CASE("a password that breaks a URL or a proxy's name is not shown", "[wire]") {
+    Client client;
+    std::vector<std::string> said;
+    const auto failing = [&](const auto& call) {
+        const auto outcome = outcome_of(call);
+        CHECK(outcome.threw);
+        CHECK_FALSE(outcome.message.empty());
+        said.push_back(outcome.message);
+        said.push_back(outcome.url);
+    };
+    for (const char* password : {"s3cret", "s3/cret", "s3?cret", "s3#cret", "s3@cret", "s3 cret"}) {
+        const auto user = std::string("user:") + password + '@';
+        failing([&] { Request::get("http://" + user + "host/\n"); });
+        failing([&] { Request::get("http://" + user + "h\nost"); });
+        failing([&] { client.session.get("http://" + user + "host:80a/"); });
+        for (const auto& proxy : {user + "proxy:80a", "http://" + user + "proxy:80a", user + "pro xy"}) {
+            failing([&] { client.session.send(Request::get("https://host/").proxy(proxy)); });
+            failing([&] { client.session.send(Request::get("http://host/").proxy(proxy)); });
+            failing([&] {
+                SocketOptions options;
+                options.proxy = proxy;
+                options.cache = client.cache;
+                Socket::connect("host.invalid", 1, options);
+            });
+        }
+    }
+    for (const auto& line : client.log.lines()) said.push_back(line);
+    for (const auto& text : said) {
+        INFO(text);
+        CHECK(text.find("s3") == std::string::npos);
+        CHECK(text.find("cret") == std::string::npos);
+    }
+}
+
+TEST_CASE("a Request that has been moved from is refused, and says nothing of itself", "[wire]") {
+    Origin origin(respond_with(ok));
+    Client client;
+    auto request = Request::get(origin.url());
+    const auto other = std::move(request);
+    const std::vector<std::function<void()>> calls = {[&] { client.session.send(request); },
+                                                      [&] { request.header("N", "v"); },
+                                                      [&] { request.timeout(1s); },
+                                                      [&] { request.query("n", "v"); },
+                                                      [&] { request.body("text"); },
+                                                      [&] { const Request copy(request); },
+                                                      [&] {
+                                                          Request copy(other);
+                                                          copy = request;
+                                                      }};
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+        INFO("call " << i);
+        CHECK(outcome_of(calls[i]).code == Errc::invalid_argument);  // NOLINT(bugprone-use-after-move)
+    }
+    CHECK(request.method().empty());
+    CHECK(request.url().empty());
+    request = other;
+    CHECK(client.session.send(request).text() == "ok");
 }
