@@ -36,9 +36,11 @@ bool is_redirect(const Head& head) noexcept {
 Redirection redirect(std::string_view method, const Url& from, const std::shared_ptr<const Options>& options,
                      int status, std::string_view location) {
     Redirection next;
-    next.url = std::make_shared<const Url>(Url::parse(location, from));
+    auto url = Url::parse(location, from);
+    const bool same_origin = url.origin() == from.origin();
+    if (same_origin) url.keep_user_of(from);
+    next.url = std::make_shared<const Url>(std::move(url));
     next.to_get = becomes_get(method, status);
-    const bool same_origin = next.url->origin() == from.origin();
     if (same_origin && !next.to_get) {
         next.options = options;
         return next;

@@ -149,6 +149,16 @@ void Url::read_origin() {
     has_user_info_ = part(handle(), CURLUPART_USER) != nullptr;
 }
 
+void Url::keep_user_of(const Url& other) {
+    if (has_user_info_ || !other.has_user_info_) return;
+    for (const auto what : {CURLUPART_USER, CURLUPART_PASSWORD}) {
+        const auto text = part(other.handle(), what);
+        if (text && !set_part(handle(), what, text.get())) throw bad_url(text_, "it takes no user");
+    }
+    if (const auto full = part(handle(), CURLUPART_URL)) text_ = full.get();
+    has_user_info_ = true;
+}
+
 std::string Url::host() const {
     const auto from = origin_.find("://") + 3;
     return origin_.substr(from, origin_.rfind(':') - from);

@@ -28,6 +28,9 @@ class Url {
     std::string host() const;
     int port() const;
     bool has_user_info() const noexcept { return has_user_info_; }
+    /// A reference that names no user is for the one of the URL it was found at, on the same origin. That is
+    /// how libcurl has it.
+    void keep_user_of(const Url& other);
     Url copy() const;
     /// Becomes `text`, at a fraction of what parsing costs, if only the path and the query differ and both
     /// are plain. False (or bad_alloc): it has to be parsed, and this object is good for nothing more. Not
