@@ -5,6 +5,7 @@
 #include "cache/cache.hpp"
 #include "ringlet/error.hpp"
 #include "ringlet/request.hpp"
+#include "transfer/drop_log.hpp"
 #include "transfer/entry.hpp"
 #include "value/origin.hpp"
 
@@ -21,7 +22,10 @@ namespace {
 /// the last handle only abandons it.
 std::shared_ptr<Cache> handle_on(std::shared_ptr<Cache> cache) {
     Cache* const raw = cache.get();
-    return {raw, [owner = std::move(cache)](Cache*) { owner->abandon(); }};
+    return {raw, [owner = std::move(cache)](Cache*) {
+                detail::DropLog::instance().finish(owner->log());
+                owner->abandon();
+            }};
 }
 
 }  // namespace
@@ -68,6 +72,7 @@ std::size_t ConnectionCache::evict(std::string_view origin) {
 
 void ConnectionCache::shutdown(Duration grace) {
     cache_->shutdown(grace);
+    detail::DropLog::instance().finish(cache_->log());
 }
 
 // --- Builder

@@ -6,7 +6,6 @@ namespace ringlet::detail {
 namespace {
 
 constexpr unsigned in_full = 10;
-constexpr std::chrono::seconds window_size{1};
 constexpr std::size_t origins_remembered = 1000;
 
 // Its words are part of the contract: people search their logs for them.
@@ -25,7 +24,16 @@ DropLog& DropLog::instance() {
     return *log;
 }
 
-void DropLog::say_held_back(Log& log) {
+void DropLog::finish(Log& log) noexcept {
+    if (due_.load(std::memory_order_relaxed) == never) return;
+    try {
+        say_held_back(log, std::chrono::seconds(0));
+    } catch (...) {
+        // Out of memory: the counter tells.
+    }
+}
+
+void DropLog::say_held_back(Log& log, std::chrono::seconds age) {
     std::vector<std::string> lines;
     {
         const Lock lock(mutex_);
@@ -33,7 +41,7 @@ void DropLog::say_held_back(Log& log) {
         bool more = false;
         for (auto& [origin, window] : windows_) {
             if (window.held_back == 0) continue;
-            if (window.log == &log && now - window.start >= window_size) {
+            if (window.log == &log && now - window.start >= age) {
                 lines.push_back(summary(window.held_back, origin));
                 window.held_back = 0;
             }

@@ -15,7 +15,7 @@
 namespace ringlet::detail {
 
 /// Ten warnings a second for each origin in full; beyond that only how many more there were, said when the
-/// second is over, with the next warning or request. Thread-safe.
+/// second is over, with the next warning or request, and at the end of their cache. Thread-safe.
 class DropLog {
   public:
     static DropLog& instance();
@@ -24,10 +24,13 @@ class DropLog {
     void catch_up(Log& log) {
         const auto due = due_.load(std::memory_order_relaxed);
         if (due != never && std::chrono::steady_clock::now().time_since_epoch().count() >= due)
-            say_held_back(log);
+            say_held_back(log, window_size);
     }
+    /// Says how many were held back in that log: its cache ends, and there may be no next request.
+    void finish(Log& log) noexcept;
 
   private:
+    static constexpr std::chrono::seconds window_size{1};
     struct Window {
         std::chrono::steady_clock::time_point start;
         unsigned said = 0;
@@ -35,7 +38,8 @@ class DropLog {
         Log* log = nullptr;  // compared only: its cache may be gone
     };
     bool admit(Log& log, std::string_view origin, std::uint64_t& held_back);
-    void say_held_back(Log& log);
+    /// Of windows that are at least so old.
+    void say_held_back(Log& log, std::chrono::seconds age);
 
     using Ticks = std::chrono::steady_clock::rep;
     static constexpr Ticks never = INT64_MAX;
