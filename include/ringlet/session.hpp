@@ -65,8 +65,8 @@ class RINGLET_API Session : public Settings<Session> {
     Response send(const Request& request);
     Response send(const Request& request, std::error_code& ec);
 
-    // --- Raw curl, one to one (docs/guide/drop-in.md). Settings made above apply as well; where both say
-    // something, the raw option wins. Options persist until reset(), as on a CURL*.
+    // --- Raw curl, one to one (docs/guide/drop-in.md). Options persist until reset(), as on a CURL*. They
+    // apply to requests made above, but for what those set themselves (URL, method, body, fields, callbacks).
 
     /// curl_easy_setopt: a number, a string (copied), a list (copied), a pointer, a C function, or a lambda
     /// (kept) of the callback's signature with or without its data pointer. Errc::invalid_argument, with the
@@ -82,7 +82,9 @@ class RINGLET_API Session : public Settings<Session> {
         return setopt(Option, std::forward<T>(value));
     }
     /// curl_easy_perform: the whole transfer, with the callbacks and by the rules of libcurl (redirects,
-    /// replays). Throws Error with the CURLcode in native_code(), or what a callback threw.
+    /// replays). Of the settings made above those apply that shape the connection, credentials, user agent,
+    /// codings (none by default), header fields, stop and timeout; where an option says something as well,
+    /// the option wins. Throws Error with the CURLcode in native_code(), or what a callback threw.
     void perform();
     void perform(std::error_code& ec);
     /// curl_easy_getinfo of the latest perform(); 0, "" or null before one. A list lives until the next
@@ -95,7 +97,8 @@ class RINGLET_API Session : public Settings<Session> {
     Session& reset();
     /// Runs on the libcurl handle each time one is set up for this session: for what setopt cannot say.
     /// Connections are then this session's own. What must not be changed there: URL, SHARE, ERRORBUFFER,
-    /// OPENSOCKET- and CLOSESOCKETFUNCTION.
+    /// OPENSOCKET- and CLOSESOCKETFUNCTION. It runs for a redirect to another origin too: credentials that it
+    /// sets go there.
     Session& with_handle(std::function<void(CURL*)> fn);
 
     ConnectionCache cache() const;

@@ -73,12 +73,15 @@ class RINGLET_API Settings {
     /// replace the session's of the same name.
     Self& add_header(std::string_view name, std::string_view value);
 
-    /// The one deadline of a request: queueing, connect, redirects, replays, retries, body; not the caller's
-    /// own pauses. Errc::timeout. Default unlimited.
+    /// The one deadline of a request: queueing, connect, redirects, replays, retries, body. Its clock runs
+    /// inside ringlet's functions, the caller's own in them (a Source, progress()) included, and not between
+    /// them: the caller's pauses cost nothing. Errc::timeout. Default unlimited.
     Self& timeout(Duration d);
     /// For each connection's set-up: resolve, connect, TLS. Errc::timeout. Default: libcurl's 300 s.
     Self& connect_timeout(Duration d);
-    /// From the request's last byte sent to the answer's first. Errc::timeout. Default unlimited.
+    /// From the request's last byte sent to the answer's first, each time it is sent (authentication).
+    /// Errc::timeout. Default unlimited. Not for a multipart body with a part of unknown size (a pipe), whose
+    /// last byte libcurl does not tell of.
     Self& first_byte_timeout(Duration d);
     /// Errc::timeout when fewer bytes a second than this move for that long while ringlet waits for the peer.
     /// Default: none.

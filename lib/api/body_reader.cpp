@@ -14,7 +14,9 @@ constexpr std::size_t piece_size = 64 * 1024;
 class LockedBody {
   public:
     explicit LockedBody(std::shared_ptr<detail::Exchange> exchange) : exchange_(std::move(exchange)) {
-        if (exchange_) exchange_->add_handle();
+        if (!exchange_) return;
+        exchange_->lock();
+        exchange_->add_handle();
     }
     ~LockedBody() {
         if (!exchange_) return;
@@ -50,7 +52,9 @@ class BodyBuf final : public std::streambuf {
 }  // namespace
 
 Chunks::Chunks(std::shared_ptr<detail::Exchange> exchange) : exchange_(std::move(exchange)) {
-    if (exchange_) exchange_->add_handle();
+    if (!exchange_) return;
+    exchange_->lock();
+    exchange_->add_handle();
 }
 
 Chunks::Chunks(Chunks&& other) noexcept

@@ -7,9 +7,9 @@
 
 namespace ringlet::detail {
 
-/// What `call` returns, or a default value with `ec` set for an Error (and for what the file system says, in
-/// save_to()). Other exceptions (std::bad_alloc, a
-/// callback's own) pass.
+/// What `call` returns, or a default value with `ec` set for an Error and every other std::system_error: what
+/// the file system says, in save_to(), or a callback's own of that kind. Other exceptions (std::bad_alloc,
+/// what else a callback throws) pass.
 template <class F>
 auto with_error_code(std::error_code& ec, F call) -> decltype(call()) {
     ec.clear();

@@ -127,12 +127,10 @@ void Response::save_to(const std::filesystem::path& path) {
 }
 
 Chunks Response::chunks() {
-    if (exchange_) exchange_->lock();
     return Chunks(exchange_);
 }
 
 BodyStream Response::stream() {
-    if (exchange_) exchange_->lock();
     return BodyStream(exchange_);
 }
 
@@ -177,11 +175,7 @@ std::vector<std::byte> Response::bytes(std::error_code& ec) {
     return with_error_code(ec, [&] { return bytes(); });
 }
 void Response::save_to(const std::filesystem::path& path, std::error_code& ec) {
-    try {
-        with_error_code(ec, [&] { save_to(path); });
-    } catch (const std::filesystem::filesystem_error& error) {
-        ec = error.code();
-    }
+    with_error_code(ec, [&] { save_to(path); });
 }
 Disposition Response::consume(std::error_code& ec) {
     return with_error_code(ec, [&] { return consume(); });

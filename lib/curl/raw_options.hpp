@@ -45,6 +45,9 @@ class RawOptions {
     static bool concerns_connection(CURLoption option) noexcept;
     /// libcurl's trace is, or may be, asked for.
     bool traces() const noexcept;
+    /// The caller's own function closes sockets. libcurl keeps it, and its data, for as long as the
+    /// connection lives: longer than the caller may.
+    bool closes_sockets() const noexcept { return is_set(CURLOPT_CLOSESOCKETFUNCTION); }
     /// A cookie engine was asked for.
     bool keeps_cookies() const noexcept;
 

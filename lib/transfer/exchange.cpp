@@ -124,6 +124,7 @@ bool Exchange::leads_elsewhere() const {
 
 void Exchange::prepare_redirect(Redirection next) {
     earlier_hops_ += timings_.queued + timings_.total;
+    timings_ = {};  // of the last hop, and when that is over
     if (!call_.given_connection) call_.key = lane_key(*next.url, *next.options);
     call_.url = std::move(next.url);
     call_.options = std::move(next.options);
@@ -149,12 +150,14 @@ void Exchange::run_attempts() {
             run_hops();
             if (last || !wants_retry(policy, transfer_.head().status())) return;
             wait = retry_pause(policy, attempt, transfer_.head().field("Retry-After"));
-            if (!fits(wait) || !upload_.rewind()) return;
+            if (!fits(wait)) return;
+            if (transfer_.active()) transfer_.latch_sent();
+            if (!rewind_upload()) return;
             continue_later();
             drain_internally();
         } catch (const Error& error) {
             wait = retry_pause(policy, attempt, std::nullopt);
-            if (last || !wants_retry(policy, error) || !fits(wait) || !upload_.rewind()) throw;
+            if (last || !wants_retry(policy, error) || !fits(wait) || !rewind_upload()) throw;
             continue_later();
             end_transfer(CloseReason::transfer_error);
         }
@@ -170,7 +173,14 @@ bool Exchange::fits(std::chrono::milliseconds wait) const noexcept {
 
 /// Of a body that is still wanted.
 bool Exchange::rewind_body() {
-    return body_dropped_ || upload_.rewind();
+    return body_dropped_ || rewind_upload();
+}
+
+/// False: it cannot. What the source threw comes out.
+bool Exchange::rewind_upload() {
+    if (upload_.rewind()) return true;
+    if (const auto thrown = upload_.error()) std::rethrow_exception(thrown);
+    return false;
 }
 
 /// The upload has been rewound.
@@ -181,6 +191,7 @@ void Exchange::start_again(const Call& first, const std::string& method) {
     body_dropped_ = false;
     state_ = BodyState::unread;
     disposition_.reset();
+    timings_ = {};
 }
 
 void Exchange::pause(std::chrono::milliseconds d) {
@@ -280,7 +291,12 @@ void Exchange::finish_bodiless() {
         }
     }
     if (transfer_.head().status() == 101) return;  // whoever asked for it may still call upgrade()
-    if (body_over() && transfer_.result() == CURLE_OK) settle();
+    if (!body_over()) return;
+    if (transfer_.result() == CURLE_OK) return settle();
+    // The answer is whole; what failed is the rest of the upload, or of the stream.
+    if (!bodiless() || transfer_.failure() != Failure::none || transfer_.exception()) return;
+    end_transfer(CloseReason::transfer_error);
+    state_ = BodyState::complete;
 }
 
 void Exchange::check_interruptions() {
@@ -320,22 +336,25 @@ void Exchange::throw_transfer_error() {
     throw Error(error);
 }
 
-void Exchange::drain_internally() noexcept {
+/// Of an answer that is not the caller's. Throws what a callback threw meanwhile: that ends the request.
+void Exchange::drain_internally() {
     if (!transfer_.active()) return;
     CloseReason why = CloseReason::none;
     try {
-        const auto before = transfer_.body_bytes();
         const auto until = std::min(Clock::now() + internal_drain_time, patience_.deadline());
         transfer_.buffer().clear();
         transfer_.discard(true);
-        transfer_.resume_if_paused();
+        // An upload that is not over closes the connection anyway, and libcurl would ask its source, which
+        // may block.
+        if (!transfer_.done() && !transfer_.sent()) why = CloseReason::transfer_error;
+        if (why == CloseReason::none) transfer_.resume_if_paused();
         while (!transfer_.done() && why == CloseReason::none) {
             transfer_.step();
             const auto now = Clock::now();
             if (transfer_.done()) break;
             if (call_.options->stop && call_.options->stop->stop_requested())
                 why = CloseReason::cancelled;  // what comes next says so to the caller
-            else if (transfer_.body_bytes() - before > internal_drain_bytes)
+            else if (transfer_.body_bytes() > internal_drain_bytes)
                 why = CloseReason::drain_limit;
             else if (now >= until)
                 why = CloseReason::drain_timeout;
@@ -345,6 +364,7 @@ void Exchange::drain_internally() noexcept {
     } catch (...) {
         why = CloseReason::transfer_error;
     }
+    if (transfer_.exception()) throw_transfer_error();
     end_transfer(why);
 }
 

@@ -115,9 +115,10 @@ class Exchange {
     void ask_for_http_1();
     void start_again(const Call& first, const std::string& method);
     bool rewind_body();
+    bool rewind_upload();
     bool fits(std::chrono::milliseconds wait) const noexcept;
     void pause(std::chrono::milliseconds d);
-    void drain_internally() noexcept;
+    void drain_internally();
     void note_head();
     bool bodiless() const noexcept;
     void finish_bodiless();
@@ -133,7 +134,7 @@ class Exchange {
     void after_bytes();
     void settle();
     void end_transfer(CloseReason why) noexcept;
-    [[noreturn]] void fail_body();
+    [[noreturn]] void fail_body(const std::exception_ptr& interruption = nullptr);
     void require_unlocked() const;
     void require_unread();
     void require_alive() const;
@@ -142,10 +143,13 @@ class Exchange {
     std::optional<std::uint64_t> known_left() const noexcept;
     void drop() noexcept;
     void close_unread(bool warn) noexcept;
+    CloseReason drain(DrainLimits limits);
     bool drain_dropped() noexcept;
+    void note_stream_reset() noexcept;
     void warn_dropped() noexcept;
     bool idempotent() const noexcept;
     void release_body() noexcept;
+    void release_call() noexcept;
     void reset() noexcept;
 
     struct Waker {

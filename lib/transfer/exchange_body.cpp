@@ -1,6 +1,7 @@
 // Exchange: the body of the answer, and what becomes of it.
 #include "transfer/exchange.hpp"
 
+#include "base/callback_scope.hpp"
 #include "base/log.hpp"
 #include "transfer/connect_only.hpp"
 #include "transfer/drop_log.hpp"
@@ -34,11 +35,19 @@ void Exchange::remove_handle() noexcept {
     const bool inside = transfer_.inside();
     drop();
     if (inside) return;  // the call that is under way ends it
-    // What a request brought along (a source, a stop token, closures) is not kept for the session's next one.
-    upload_ = Upload{};
-    call_ = Call{};
+    release_call();
     finished_.store(true, std::memory_order_release);
     free_.store(true, std::memory_order_release);
+}
+
+/// What a request brought along (a source, a stop token, closures) is not kept for the session's next one.
+/// Its URL and method are: the session, on its own thread, may be about to describe() what it waits for.
+void Exchange::release_call() noexcept {
+    release_body();
+    call_.options.reset();
+    call_.cache.reset();
+    call_.cookies.reset();
+    call_.given_connection.reset();
 }
 
 std::string Exchange::describe() const {
@@ -108,7 +117,7 @@ std::size_t Exchange::read_some(std::span<std::byte> to) {
             drive([&] { return transfer_.aimed_bytes() != 0; });
         } catch (...) {
             transfer_.aimed();
-            fail_body();
+            fail_body(std::current_exception());
         }
         got = transfer_.aimed();
     }
@@ -147,13 +156,16 @@ std::optional<Progress> Exchange::final_progress() const noexcept {
 }
 
 void Exchange::tell_progress(const std::optional<Progress>& progress) const {
-    if (progress) call_.options->progress(*progress);
+    if (!progress) return;
+    const CallbackScope scope;
+    call_.options->progress(*progress);
 }
 
-/// Rethrows what interrupted, or throws what ended the transfer; the body stays failed.
-void Exchange::fail_body() {
+/// Throws what interrupted, or, when that is null, what ended the transfer; the body stays failed. (Whether
+/// an exception is being handled says nothing: the caller may be in a handler of its own.)
+void Exchange::fail_body(const std::exception_ptr& interruption) {
     try {
-        if (std::current_exception()) throw;
+        if (interruption) std::rethrow_exception(interruption);
         throw_transfer_error();
     } catch (...) {
         body_error_ = std::current_exception();
@@ -181,11 +193,12 @@ void Exchange::read_all(Sink sink) {
         }
     } catch (...) {
         transfer_.pour_into({});
-        fail_body();
+        fail_body(std::current_exception());
     }
     transfer_.pour_into({});
     read_total_ = transfer_.body_bytes();
-    if (transfer_.result() != CURLE_OK || transfer_.exception()) fail_body();
+    const bool failed = transfer_.failure() != Failure::none || transfer_.exception();
+    if (transfer_.result() != CURLE_OK || failed) fail_body();
     settle();
 }
 
@@ -202,6 +215,17 @@ Disposition Exchange::consume(DrainLimits limits) {
     if (!transfer_.active()) return disposition_.value_or(Disposition{});
     require_own_process();
     const Inside inside(patience_);
+    const auto over = drain(limits);
+    const auto progress = over == CloseReason::none ? final_progress() : std::nullopt;
+    state_ = over == CloseReason::none ? BodyState::complete : BodyState::abandoned;
+    end_transfer(over);
+    finished_.store(true, std::memory_order_release);
+    tell_progress(progress);
+    return *disposition_;
+}
+
+/// Throws the rest away. Which limit was over before its end; none: it has come. Throws what fails the body.
+CloseReason Exchange::drain(DrainLimits limits) {
     const auto before = transfer_.body_bytes() - transfer_.buffer().size();
     const auto until =
         limits.time.is_unlimited() ? Clock::time_point::max() : Clock::now() + limits.time.value();
@@ -220,17 +244,14 @@ Disposition Exchange::consume(DrainLimits limits) {
         transfer_.resume_if_paused();
         drive(check, until);
     } catch (...) {
-        fail_body();
+        fail_body(std::current_exception());
     }
     discarded_ = transfer_.body_bytes() - before;
-    if (discarded_ > limits.bytes.value()) over = CloseReason::drain_limit;
-    if (over == CloseReason::none && transfer_.result() != CURLE_OK) fail_body();
-    const auto progress = over == CloseReason::none ? final_progress() : std::nullopt;
-    state_ = over == CloseReason::none ? BodyState::complete : BodyState::abandoned;
-    end_transfer(over);
-    finished_.store(true, std::memory_order_release);
-    tell_progress(progress);
-    return *disposition_;
+    if (discarded_ > limits.bytes.value()) return CloseReason::drain_limit;
+    if (over != CloseReason::none) return over;
+    if (!transfer_.done()) return CloseReason::drain_timeout;  // which drive() noticed before check() did
+    if (transfer_.result() != CURLE_OK) fail_body();
+    return CloseReason::none;
 }
 
 Upgraded Exchange::upgrade() {
@@ -284,7 +305,9 @@ void Exchange::drop() noexcept {
     if (failed || body_error_ || internal_) return end_transfer(CloseReason::transfer_error);
     if (transfer_.head().status() == 101) return end_transfer(CloseReason::upgraded);
     try {
-        if (!transfer_.done() && transfer_.buffer().empty()) transfer_.step();  // the end may be here already
+        // The end may be here already. But libcurl would ask the source of an upload that is not over, and
+        // that may block.
+        if (!transfer_.done() && transfer_.buffer().empty() && transfer_.sent()) transfer_.step();
         if (body_over() && transfer_.result() == CURLE_OK) return end_transfer(CloseReason::none);
         // HTTP/2 may say the end in a frame that is still to come: nothing of the body is lost.
         const bool all_taken = known_left() == std::uint64_t{0} && transfer_.buffer().empty();
@@ -299,19 +322,23 @@ void Exchange::drop() noexcept {
     close_unread(true);
 }
 
-/// With drain_on_drop: reads the rest, if it is known to fit. True: the transfer is over.
+/// With drain_on_drop: reads the rest, if it is known to fit (and the upload is over: see drop()). True: the
+/// transfer is over. False: it is still there, to be closed.
 bool Exchange::drain_dropped() noexcept {
     const auto& settings = call_.cache->settings();
     const auto left = transfer_.done() ? std::optional<std::uint64_t>(0) : known_left();
     const auto all = left ? *left + transfer_.buffer().size() : unknown_size;
     if (settings.drain_bytes.value() == 0 || settings.drain_time.value().count() <= 0) return false;
-    if (all > settings.drain_bytes.value()) return false;
+    if (all > settings.drain_bytes.value() || !transfer_.sent()) return false;
     try {
-        const auto result = consume({settings.drain_bytes, settings.drain_time});
-        return result.reused || !transfer_.active();
+        const Inside inside(patience_);
+        if (drain({settings.drain_bytes, settings.drain_time}) != CloseReason::none) return false;
+        settle();
     } catch (...) {
-        return true;  // failed, closed and said so by its reason
+        // Failed, closed and said so by its reason; or progress() threw at the end, and nobody is there to be
+        // told.
     }
+    return true;
 }
 
 /// Ends a transfer whose body is not wanted: HTTP/1 closes, HTTP/2 resets the stream.
@@ -328,10 +355,19 @@ void Exchange::close_unread(bool warn) noexcept {
     if (warn && !keeps && !finished_stream) {
         warn_dropped();
     } else if (warn) {
-        call_.cache->log().debug("response dropped unread, HTTP/2 stream reset, connection kept: " +
-                                 describe());
+        note_stream_reset();
     }
     end_transfer(keeps || finished_stream ? CloseReason::none : CloseReason::unread_body);
+}
+
+void Exchange::note_stream_reset() noexcept {
+    if (!call_.cache->log().debug_enabled()) return;
+    try {
+        call_.cache->log().debug("response dropped unread, HTTP/2 stream reset, connection kept: " +
+                                 describe());
+    } catch (...) {
+        // Out of memory: the counter and the event tell.
+    }
 }
 
 void Exchange::warn_dropped() noexcept {

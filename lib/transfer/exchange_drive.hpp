@@ -27,7 +27,7 @@ void Exchange::drive(Until until, Clock::time_point latest) {
     const auto spin = call_.cache->settings().busy_poll.value();
     const bool limited = latest != Clock::time_point::max();
     Nudges nudges;
-    while (true) {
+    while (!transfer_.done()) {
         transfer_.step();
         if (until() || transfer_.done()) return;
         check_interruptions();
@@ -43,7 +43,6 @@ void Exchange::drive(Until until, Clock::time_point latest) {
         if (transfer_.needs_nudging()) longest = std::min(longest, nudges.next());
         if (transfer_.wait(longest)) nudges = {};
         check_interruptions();
-        if (transfer_.done()) return;
     }
 }
 

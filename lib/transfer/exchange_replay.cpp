@@ -11,6 +11,7 @@ Exchange::Turn Exchange::next_turn(Turn last) {
     if (!possible || (sent && !replay_allowed()) || !rewind_body()) throw_transfer_error();
     continue_later();
     end_transfer(CloseReason::peer_closed);
+    timings_ = {};
     return sent ? Turn::replay : Turn::fresh;
 }
 

@@ -44,6 +44,7 @@ int open_temporary(const std::filesystem::path& target, std::string& name) {
 }  // namespace
 
 FileSink::FileSink(const std::filesystem::path& path) : target_(followed(path)) {
+    pending_.reserve(buffer_size);  // first: nothing here may fail once the file is open
     struct stat existing {};
     const bool exists = ::stat(target_.c_str(), &existing) == 0;
     if (exists && !S_ISREG(existing.st_mode)) {
@@ -59,7 +60,6 @@ FileSink::FileSink(const std::filesystem::path& path) : target_(followed(path)) 
             // Not ours to keep: the new file has ordinary permissions.
         }
     }
-    pending_.reserve(buffer_size);
 }
 
 FileSink::~FileSink() {

@@ -50,6 +50,7 @@ Clock::time_point Patience::deadline() const noexcept {
 }
 
 void Patience::next_transfer() noexcept {
+    sends_seen_ = 0;
     first_byte_due_.reset();
     first_byte_spent_ = {};
     window_start_.reset();
@@ -60,7 +61,12 @@ void Patience::next_transfer() noexcept {
 
 void Patience::watch_first_byte(const Transfer& transfer, Clock::time_point now) {
     if (!first_byte_) return;
-    if (transfer.head().is_final()) {
+    if (transfer.sends() != sends_seen_) {
+        sends_seen_ = transfer.sends();
+        first_byte_due_.reset();
+        first_byte_spent_ = {};
+    }
+    if (transfer.head().is_final() && transfer.answered()) {
         first_byte_due_.reset();
     } else if (!first_byte_due_ && transfer.sent()) {
         first_byte_due_ = later(now, *first_byte_ - first_byte_spent_);

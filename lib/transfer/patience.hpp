@@ -40,6 +40,7 @@ class Patience {
     Clock::time_point entered_;
     std::optional<Clock::time_point> first_byte_due_;
     std::chrono::nanoseconds first_byte_spent_{};  // inside calls before this one
+    unsigned sends_seen_ = 0;  // each (authentication, a replay) has a first byte of its own to wait for
     std::optional<Clock::time_point> window_start_;
     std::chrono::nanoseconds window_spent_{};
     std::uint64_t window_bytes_ = 0;

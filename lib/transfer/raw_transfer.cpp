@@ -5,6 +5,7 @@
 #include "ringlet/error.hpp"
 #include "transfer/failure.hpp"
 #include "transfer/socket_ear.hpp"
+#include "transfer/transfer.hpp"
 #include "value/text.hpp"
 #include "value/url.hpp"
 
@@ -23,8 +24,11 @@ thread_local std::exception_ptr thrown;  // by a callback of the transfer that r
 /// off at the end.
 class RawLane final : public LaneClient {
   public:
-    RawLane(Lease lease, const RawCall& call)
-        : lease_(std::move(lease)), call_(call), established_(lease_.reused() || lease_->offered()) {}
+    RawLane(Lease lease, const RawCall& call, Clock::time_point deadline)
+        : lease_(std::move(lease)),
+          call_(call),
+          deadline_(deadline),
+          established_(lease_.reused() || lease_->offered()) {}
     ~RawLane() {
         if (lease_) leave(CloseReason::transfer_error);
     }
@@ -53,6 +57,7 @@ class RawLane final : public LaneClient {
     void configure();
     void add();
     bool interrupted() const noexcept;
+    int longest_wait_ms() const noexcept;
     std::optional<CURLcode> step();
     void tell_connected() noexcept;
     bool stayed_at_origin() const noexcept;
@@ -60,6 +65,7 @@ class RawLane final : public LaneClient {
 
     Lease lease_;
     const RawCall& call_;
+    const Clock::time_point deadline_;
     bool added_ = false;
     bool opened_ = false;       // a socket since the cache was told last
     bool established_ = false;  // the cache knows the connection
@@ -80,6 +86,10 @@ void RawLane::configure() {
         call_.cookies->load(lane.easy());
     }
     if (raw && raw->outlive_reset()) lane.taint();
+    if (!call_.options->headers.empty()) {
+        lane.holdings().headers = header_list(call_.options->headers);
+        set_option(lane.easy(), CURLOPT_HTTPHEADER, lane.holdings().headers.get(), "header");
+    }
     lane.holdings().options = raw;
     if (raw) raw->apply(lane.easy(), RawOptions::Use::whole);
 }
@@ -125,14 +135,24 @@ CURLcode RawLane::run() {
     const auto wake = [this] { curl().multi_wakeup(lease_->multi()); };
     std::optional<std::stop_callback<decltype(wake)>> waker;
     if (call_.options->stop) waker.emplace(*call_.options->stop, wake);
-    constexpr int longest_wait_ms = 1000;  // as in curl_easy_perform: see Transfer::needs_nudging()
     while (true) {
         const auto result = step();
         tell_connected();
         if (result) return *result;
         if (interrupted()) return CURLE_ABORTED_BY_CALLBACK;
-        curl().multi_poll(lease_->multi(), nullptr, 0, longest_wait_ms, nullptr);
+        const int wait = longest_wait_ms();
+        if (wait == 0) return CURLE_OPERATION_TIMEDOUT;
+        curl().multi_poll(lease_->multi(), nullptr, 0, wait, nullptr);
     }
+}
+
+/// 0: the time is over.
+int RawLane::longest_wait_ms() const noexcept {
+    constexpr std::chrono::milliseconds no_hurry(
+        1000);  // as curl_easy_perform: see Transfer::needs_nudging()
+    if (deadline_ == Clock::time_point::max()) return static_cast<int>(no_hurry.count());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());
+    return static_cast<int>(std::clamp(left, std::chrono::milliseconds(0), no_hurry).count());
 }
 
 /// libcurl follows redirects by itself: then the lane's connection may lead elsewhere than its key says.
@@ -149,7 +169,8 @@ CloseReason RawLane::verdict(CURLcode result) const noexcept {
     curl().easy_getinfo(lease_->easy(), CURLINFO_HTTP_VERSION, &version);
     curl().easy_getinfo(lease_->easy(), CURLINFO_RESPONSE_CODE, &status);
     if (status == 101) return CloseReason::upgraded;
-    if (call_.options->wire.raw && call_.options->wire.raw->is_set(CURLOPT_FORBID_REUSE))
+    const auto& raw = call_.options->wire.raw;
+    if (raw && (raw->is_set(CURLOPT_FORBID_REUSE) || raw->closes_sockets()))
         return CloseReason::connection_close;
     return CloseReason::none;
 }
@@ -188,15 +209,28 @@ void RawLane::leave(CloseReason why) noexcept {
     cache->release(std::move(lease_), {why, std::nullopt});
 }
 
+/// By the session's timeout(), unless an option says how long.
+Clock::time_point deadline_of(const Options& options) {
+    const auto& raw = options.wire.raw;
+    const bool by_option = raw && (raw->is_set(CURLOPT_TIMEOUT) || raw->is_set(CURLOPT_TIMEOUT_MS));
+    if (by_option || !options.timeout || options.timeout->is_unlimited()) return Clock::time_point::max();
+    return later(Clock::now(), options.timeout->value());
+}
+
 }  // namespace
+
+std::exception_ptr take_raw_exception() noexcept {
+    return std::exchange(thrown, nullptr);
+}
 
 void run_raw_transfer(const RawCall& call, InfoSnapshot& info) {
     info.clear();
     thrown = nullptr;
     AcquireLimits limits;
+    limits.deadline = deadline_of(*call.options);
     if (call.options->stop) limits.stop = *call.options->stop;
     if (call.options->wire.raw && call.options->wire.raw->is_set(CURLOPT_FRESH_CONNECT)) limits.fresh = true;
-    RawLane raw(call.cache->acquire(call.key, limits), call);
+    RawLane raw(call.cache->acquire(call.key, limits), call, limits.deadline);
     const auto result = raw.run();
     info.take(raw.lane().easy());
     const bool stopped = call.options->stop && call.options->stop->stop_requested();
@@ -205,7 +239,7 @@ void run_raw_transfer(const RawCall& call, InfoSnapshot& info) {
     details.native_code = result;
     details.remote_address = raw.lane().attempted_address();
     raw.leave(raw.verdict(result));
-    if (thrown) std::rethrow_exception(std::exchange(thrown, nullptr));
+    if (const auto exception = take_raw_exception()) std::rethrow_exception(exception);
     if (result == CURLE_OK) return;
     details.phase = Phase::none;
     const bool by_callback = result == CURLE_ABORTED_BY_CALLBACK || result == CURLE_WRITE_ERROR;

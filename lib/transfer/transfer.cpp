@@ -2,6 +2,7 @@
 
 #include "base/callback_scope.hpp"
 #include "curl/apply_options.hpp"
+#include "transfer/raw_transfer.hpp"
 #include "value/text.hpp"
 
 #include <sys/socket.h>
@@ -57,7 +58,7 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
     sends_ = replays_reported_ = 0;
     replays_ = plan.replayed ? 1 : 0;
     added_ = done_ = discard_ = paused_ = resuming_ = answered_ = connecting_ = dialled_ = connect_pending_ =
-        established_ = upload_ended_ = replaced_ = false;
+        established_ = upload_ended_ = replaced_ = sent_before_rewind_ = false;
     aim_ = nullptr;
     sink_ = {};
     spinning_since_ = {};
@@ -126,11 +127,21 @@ void Transfer::collect_result() {
             failure_ = Failure::gzip_cut;
             result_ = CURLE_BAD_CONTENT_ENCODING;
         }
+        note_raw_exception();
     }
     if (!done_ && added_) {  // nothing runs and nothing is said: cannot happen while the handle is in
         done_ = true;
         result_ = CURLE_RECV_ERROR;
     }
+}
+
+/// What a setopt() callback threw ends the transfer, whatever libcurl makes of that callback's refusal.
+void Transfer::note_raw_exception() noexcept {
+    if (!plan_.options->wire.raw) return;
+    const auto thrown = take_raw_exception();
+    if (!thrown) return;
+    if (!exception_) exception_ = thrown;
+    if (result_ == CURLE_OK) result_ = CURLE_ABORTED_BY_CALLBACK;
 }
 
 bool Transfer::wait(std::chrono::milliseconds at_most) {
@@ -165,7 +176,7 @@ void Transfer::report_connections() noexcept {
 }
 
 Phase Transfer::phase() const noexcept {
-    if (head_.complete()) return Phase::body;
+    if (head_.complete()) return discard_ ? Phase::drain : Phase::body;
     if (head_.started()) return Phase::head;
     if (sends_ != 0 && !connecting_) return sent() ? Phase::head : Phase::send;
     if (!lease_) return Phase::acquire;
@@ -200,15 +211,22 @@ bool Transfer::lost_unanswered() const noexcept {
 bool Transfer::sent() const noexcept {
     if (sends_ == 0 || connecting_) return false;
     const auto* upload = plan_.upload;
-    if (upload == nullptr || !upload->present()) return true;
+    if (upload == nullptr || !upload->present() || sent_before_rewind_) return true;
     curl_off_t uploaded = 0;
     curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_UPLOAD_T, &uploaded);
     const auto out = static_cast<std::uint64_t>(uploaded);
-    if (const auto memory = upload->memory()) return out >= memory->size();
-    if (!upload->multipart()) return upload->finished() && out >= upload->taken();
+    if (const auto memory = upload->memory()) return out >= memory->size() || sends_no_body_yet();
+    if (!upload->multipart()) return (upload->finished() && out >= upload->taken()) || sends_no_body_yet();
     curl_off_t announced = -1;  // libcurl adds the parts up; -1: one of them has no known size
     curl().easy_getinfo(lease_->easy(), CURLINFO_CONTENT_LENGTH_UPLOAD_T, &announced);
     return announced >= 0 && uploaded >= announced;
+}
+
+/// libcurl asks for a challenge before it sends a body with digest credentials.
+bool Transfer::sends_no_body_yet() const noexcept {
+    curl_off_t announced = -1;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_CONTENT_LENGTH_UPLOAD_T, &announced);
+    return announced == 0;
 }
 
 std::exception_ptr Transfer::exception() const noexcept {
@@ -241,6 +259,7 @@ void Transfer::resume_if_paused() {
     if (code != CURLE_OK && !done_) {
         done_ = true;
         result_ = code;
+        note_raw_exception();
     }
 }
 

@@ -63,6 +63,9 @@ struct Sink {
     explicit operator bool() const noexcept { return put != nullptr; }
 };
 
+/// The fields as libcurl wants them. Throws bad_alloc.
+SlistPtr header_list(const Headers& headers, bool without_cookies = false);
+
 /// Reused from request to request: buffers keep their memory. Driven by one thread at a time.
 class Transfer final : public LaneClient {
   public:
@@ -114,6 +117,8 @@ class Transfer final : public LaneClient {
     bool lost_unanswered() const noexcept;
     /// The request has left, as far as libcurl knows: the time to the first byte starts.
     bool sent() const noexcept;
+    /// Before the upload is rewound, which makes sent() forget.
+    void latch_sent() noexcept { sent_before_rewind_ = sent(); }
 
     // --- the body
     /// Bytes buffered, to be taken with buffer().
@@ -138,6 +143,8 @@ class Transfer final : public LaneClient {
     Timings timings() const noexcept;
     Progress progress() const noexcept;
     unsigned sends() const noexcept { return sends_; }
+    /// A byte has come since the last of them.
+    bool answered() const noexcept { return answered_; }
     /// The lane's connection was replaced by a new one on the way.
     bool replaced_connection() const noexcept { return replaced_; }
     Lane& lane() noexcept { return *lease_; }
@@ -187,6 +194,8 @@ class Transfer final : public LaneClient {
     void report_connections() noexcept;
     bool replay_refused() const noexcept;
     void collect_result();
+    void note_raw_exception() noexcept;
+    bool sends_no_body_yet() const noexcept;
     bool answered_early() const noexcept;
     CloseReason verdict() const noexcept;
     CloseReason abandon() noexcept;
@@ -219,6 +228,7 @@ class Transfer final : public LaneClient {
     bool added_ = false, done_ = false;
     bool may_connect_ = true;    // see set_prior_knowledge()
     bool upload_ended_ = false;  // of an upgrade that was refused
+    bool sent_before_rewind_ = false;
     bool discard_ = false, paused_ = false, resuming_ = false;
     bool cookies_joined_ = false;  // the caller's own are on the easy handle, beside the jar's
     bool listening_ = false;       // for what libcurl says of bytes after the message

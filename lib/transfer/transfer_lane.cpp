@@ -1,6 +1,7 @@
 // The half of Transfer that puts a request on a lane and takes it off again.
 #include "curl/apply_options.hpp"
 #include "curl/raw_options.hpp"
+#include "transfer/raw_transfer.hpp"
 #include "transfer/transfer.hpp"
 #include "value/text.hpp"
 
@@ -12,10 +13,6 @@
 #include <utility>
 
 namespace ringlet::detail {
-namespace {
-
-// The id of no options: whoever comes next finds the easy handle to be set up anew.
-constexpr std::uint64_t needs_reset = Lane::raw_options - 1;
 
 SlistPtr header_list(const Headers& headers, bool without_cookies) {
     SlistPtr list;
@@ -32,6 +29,19 @@ SlistPtr header_list(const Headers& headers, bool without_cookies) {
         append(list, line.c_str());
     }
     return list;
+}
+
+namespace {
+
+// The id of no options: whoever comes next finds the easy handle to be set up anew.
+constexpr std::uint64_t needs_reset = Lane::raw_options - 1;
+
+/// libcurl ignores what the request itself says.
+bool asks_to_close(const Headers& headers) noexcept {
+    for (const auto& field : headers) {
+        if (equal_ignoring_case(field.name, "connection") && list_contains(field.value, "close")) return true;
+    }
+    return false;
 }
 
 /// The values of the caller's own Cookie fields, as one.
@@ -203,10 +213,10 @@ CloseReason Transfer::verdict() const noexcept {
     if (!done_ || result_ != CURLE_OK || failure_ != Failure::none) return CloseReason::transfer_error;
     if (head_.status() == 101) return CloseReason::upgraded;
     if (surplus_) return CloseReason::unsolicited_data;
-    const auto wanted = plan_.options->headers.get("Connection");
-    if (head_.says_close() || (wanted && list_contains(*wanted, "close")))
-        return CloseReason::connection_close;
+    if (head_.says_close() || asks_to_close(plan_.options->headers)) return CloseReason::connection_close;
     if (!sent()) return CloseReason::transfer_error;
+    const auto& raw = plan_.options->wire.raw;
+    if (raw && raw->closes_sockets()) return CloseReason::connection_close;
     if (lease_->protocol() == Protocol::http_2) return CloseReason::none;
     if (head_.protocol() == Protocol::http_1_0 && !head_.says_keep_alive()) return CloseReason::http_1_0;
     const bool body_possible = plan_.method != "HEAD" && !head_.bodiless_status();
@@ -331,6 +341,7 @@ CloseReason Transfer::end(CloseReason why) noexcept {
     // forgets.
     constexpr std::uint64_t to_be_reset = UINT64_MAX;
     if (replays_ != 0) lease_->set_configured(to_be_reset);
+    if (plan_.options->wire.raw) (void)take_raw_exception();  // by what was called only to close
     plan_.options = nullptr;
     Verdict verdict{reason, head_.keep_alive_timeout()};
     const auto cache = lease_.cache();

@@ -94,6 +94,7 @@ void Transfer::listen_for_surplus() noexcept {
 
 /// A gzip body that libcurl decodes is followed to its end.
 void Transfer::follow_gzip() noexcept {
+    following_ = false;  // the answer before, which asked for authentication, may have been
     const auto& wire = plan_.options->wire;
     const bool decoded = !wire.raw && (!wire.accept_encoding || *wire.accept_encoding);
     if (!decoded || !head_.gzip() || plan_.method == "HEAD" || head_.bodiless_status()) return;

@@ -71,6 +71,10 @@ void add_part(curl_mime* mime, const Part& part) {
     if (!part.content_type.empty()) check_mime(curl().mime_type(out, part.content_type.c_str()), part);
 }
 
+Error sent_before() {
+    return {Errc::body_not_replayable, "the body's source was sent before and cannot rewind"};
+}
+
 }  // namespace
 
 Upload::Upload(std::shared_ptr<BodyData> body) : body_(std::move(body)) {
@@ -79,9 +83,8 @@ Upload::Upload(std::shared_ptr<BodyData> body) : body_(std::move(body)) {
         source_ = std::make_shared<FileSource>(*path);
     if (const auto* source = std::get_if<std::shared_ptr<Source>>(&body_->content)) {
         source_ = *source;
-        if (body_->source_used.exchange(true) && !source_->rewind()) {
-            throw Error(Errc::body_not_replayable, "the body's source was sent before and cannot rewind");
-        }
+        begun_ = body_->source_used.load();
+        if (begun_ && !source_->rewind()) throw sent_before();
     }
     if (source_) size_ = source_->size();
     finished_ = size_ == std::uint64_t{0};  // libcurl asks for nothing
@@ -107,6 +110,8 @@ void Upload::fill(curl_mime* mime) const {
 std::size_t Upload::read(char* buffer, std::size_t size) noexcept {
     try {
         if (!source_) return 0;
+        // Only now: a source that no request came to ask can still be sent.
+        if (!std::exchange(begun_, true) && body_->source_used.exchange(true)) throw sent_before();
         if (size_ && size > *size_ - taken_) size = static_cast<std::size_t>(*size_ - taken_);
         const auto n = size == 0 ? 0 : source_->read({reinterpret_cast<std::byte*>(buffer), size});
         if (n > size)

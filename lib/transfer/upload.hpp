@@ -49,6 +49,7 @@ class Upload {
     std::uint64_t taken_ = 0;
     bool finished_ = false;
     bool rewind_failed_ = false;
+    bool begun_ = false;  // the source is known to have been asked
     std::exception_ptr error_;
 };
 

@@ -1,5 +1,6 @@
 // Answers and bodies at the edges of the rules.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <ringlet/ringlet.hpp>
 
 #include <sys/wait.h>
@@ -7,8 +8,10 @@
 
 #include <array>
 #include <atomic>
+#include <optional>
 #include <string>
 
+#include "support/fixture.hpp"
 #include "support/origin.hpp"
 #include "support/posix.hpp"
 #include "support/temp_dir.hpp"
@@ -197,6 +200,26 @@ TEST_CASE("secrets of URLs that do not parse, and of proxies, stay out of messag
         session.proxy(proxy);
         CHECK(message_of("http://localhost:1/").find("hunter2") == std::string::npos);
     }
+}
+
+TEST_CASE("a status below 100 is a protocol error, not an answer without a body", "[wire]") {
+    const auto* const line =
+        GENERATE("HTTP/1.1 099 Odd", "HTTP/1.1 000 Odd", "HTTP/1.1 0 Odd", "HTTP/1.1  200 Odd");
+    CAPTURE(line);
+    Origin origin(test::scripts_in_turn(
+        {test::respond_and_close(std::string(line) + "\r\nContent-Length: 5\r\n\r\nhello"),
+         respond_with(reply("ok"))}));
+    test::Client client;
+    std::optional<Response> response;
+    const auto outcome = test::outcome_of([&] { response.emplace(client.session.get(origin.url())); });
+    if (outcome.threw) {
+        CHECK(outcome.code == Errc::protocol);
+    } else {  // libcurl read 200 there: so do we
+        CHECK(response->status() == 200);
+        CHECK(response->text() == "hello");
+    }
+    response.reset();
+    client.check_end(origin.url());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Authentication: basic, bearer and digest, and whom the credentials never reach.
 #include <openssl/evp.h>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <array>
 #include <cstdio>
@@ -196,4 +197,85 @@ TEST_CASE("credentials in a URL are sent and never shown", "[wire][auth]") {
         CHECK(line.find("secret") == std::string::npos);
         CHECK(line.find("hidden") == std::string::npos);
     }
+}
+
+TEST_CASE("credentials of a URL go along on a redirect within its origin, and nowhere else", "[wire][auth]") {
+    Origin elsewhere(respond_with(reply("elsewhere")));
+    std::string location;
+    Origin origin(handler([&](const Recorded& request) {
+        return request.target == "/" ? reply("", 302, "Location: " + location + "\r\n") : reply("hello");
+    }));
+    Client client;
+    const auto authority = "127.0.0.1:" + std::to_string(origin.port());
+    const auto url = "http://us%40er:se%3Acret@" + authority + "/";
+    const auto sent_to = [&](const std::string& to) {
+        location = to;
+        client.session.get(url).consume();
+        return origin.requests().back().header("Authorization");
+    };
+    const auto own = "Basic dXNAZXI6c2U6Y3JldA==";
+    CHECK(sent_to("/relative") == own);
+    CHECK(sent_to("http://" + authority + "/absolute") == own);
+    CHECK(sent_to("//" + authority + "/without-scheme") == own);
+    CHECK(sent_to("http://a:b@" + authority + "/other") == "Basic YTpi");
+    CHECK(client.session.get(url).url() == "http://a:b@" + authority + "/other");
+    sent_to(elsewhere.url("/x"));
+    REQUIRE(elsewhere.request_count() == 1);
+    CHECK_FALSE(elsewhere.requests()[0].header("Authorization"));
+    for (const auto& line : client.log.lines()) CHECK(line.find("cret") == std::string::npos);
+}
+
+TEST_CASE("first_byte_timeout holds for each round of an authentication", "[wire][auth]") {
+    const bool with_body = GENERATE(false, true);
+    const bool first_silent = GENERATE(false, true);
+    CAPTURE(with_body, first_silent);
+    Origin origin([&](Connection& connection) {
+        connection.read_request();
+        if (!first_silent) {
+            connection.write(reply(
+                "who?", 401, "WWW-Authenticate: Digest realm=\"here\", nonce=\"abc\", qop=\"auth\"\r\n"));
+            connection.read_request();
+        }
+        connection.wait_for_fin(10s);
+    });
+    Client client;
+    client.session.digest_auth("user", "secret").first_byte_timeout(300ms).timeout(5s);
+    const auto start = Clock::now();
+    const auto outcome = outcome_of([&] {
+        if (with_body)
+            client.session.post(origin.url(), "body");
+        else
+            client.session.get(origin.url());
+    });
+    CHECK(outcome.code == Errc::timeout);
+    CHECK(outcome.message.find("first_byte_timeout") != std::string::npos);
+    CHECK(Clock::now() - start >= 300ms);
+    CHECK(Clock::now() - start < 3s);
+    CHECK(origin.request_count() == (first_silent ? 1 : 2));
+}
+
+TEST_CASE("a round of an authentication does not use up the next one's first_byte_timeout", "[wire][auth]") {
+    Origin origin([](Connection& connection) {
+        for (const int status : {401, 200}) {
+            connection.read_request();
+            connection.sleep(400ms);
+            connection.write(reply(
+                "x", status, "WWW-Authenticate: Digest realm=\"here\", nonce=\"abc\", qop=\"auth\"\r\n"));
+        }
+        connection.wait_for_fin();
+    });
+    Client client;
+    client.session.digest_auth("user", "secret").first_byte_timeout(700ms);
+    CHECK(client.session.get(origin.url()).status() == 200);
+}
+
+TEST_CASE("the coding of a challenge says nothing of the answer after it", "[wire][auth]") {
+    Origin origin(
+        respond_in_turn({reply("", 401,
+                               "WWW-Authenticate: Digest realm=\"here\", nonce=\"abc\", qop=\"auth\"\r\n"
+                               "Content-Encoding: gzip\r\n"),
+                         reply("welcome to what is not coded at all")}));
+    Client client;
+    client.session.digest_auth("user", "secret");
+    CHECK(client.session.get(origin.url()).text() == "welcome to what is not coded at all");
 }

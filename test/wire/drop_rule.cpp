@@ -1,5 +1,8 @@
 // The drop rule beyond its first line (behaviour.md, section 3), and what may not be said or passed on.
+#include <catch2/generators/catch_generators.hpp>
+
 #include <chrono>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -53,6 +56,28 @@ TEST_CASE("what was held back is said with the next request, not only with the n
     CHECK(client.cache.stats().dropped_unread == 30);
 }
 
+TEST_CASE("what was held back is said at the end of the cache", "[wire]") {
+    Origin origin(respond_with(reply("hello")));
+    const bool shut_down = GENERATE(true, false);
+    CAPTURE(shut_down);
+    LogCapture log;
+    std::optional<ConnectionCache> cache(ConnectionCache::builder().logger(log.logger()).build());
+    std::optional<Session> session(*cache);
+    const auto told_in_full = [&] { return log.count(dropped_line, spdlog::level::warn); };
+    for (int i = 0; i < 40; ++i) session->get(origin.url());
+    const auto before = told_in_full();
+    if (shut_down) cache->shutdown(1s);
+    session.reset();
+    cache.reset();
+    std::size_t told = told_in_full();
+    CHECK(told == before);
+    for (const auto& line : log.warnings()) {
+        if (line.find(" more responses dropped from " + origin.url("")) != std::string::npos)
+            told += std::stoul(line);
+    }
+    CHECK(told == 40);
+}
+
 TEST_CASE("drain_on_drop keeps the connection where the rest is known to fit", "[wire]") {
     Origin origin(handler([](const Recorded& r) {
         if (r.target == "/large") return reply(std::string(100'000, 'l'));
@@ -93,6 +118,8 @@ TEST_CASE("drain_on_drop gives up within its time", "[wire]") {
     }
     CHECK(Clock::now() - start < 1s);
     CHECK(client.cache.stats().idle == 0);
+    CHECK(client.cache.stats().dropped_unread == 1);  // it cost its connection after all
+    CHECK(client.drop_warnings() == 1);
     client.check_end(origin.url());
 }
 

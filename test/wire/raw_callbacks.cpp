@@ -1,0 +1,123 @@
+// Raw options beside ringlet's own requests, and ringlet's settings beside raw transfers.
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include <unistd.h>
+
+#include "ringlet/ringlet.hpp"
+#include "support/fixture.hpp"
+#include "support/origin.hpp"
+
+using namespace ringlet;
+using namespace ringlet::test;
+
+namespace {
+
+bool is_openssl() {
+    return std::string_view(curl_version_info(CURLVERSION_NOW)->ssl_version).find("OpenSSL") !=
+           std::string_view::npos;
+}
+
+}  // namespace
+
+// libcurl keeps the function that closes a socket, and its data, as long as the connection lives.
+TEST_CASE("a connection that the caller's own function closes ends with its transfer", "[wire][raw]") {
+    Origin origin(respond_with(reply("ok")));
+    Client client;
+    const bool raw = GENERATE(true, false);
+    CAPTURE(raw);
+    int closed = 0;
+    {
+        Session session(client.cache);
+        session.setopt(CURLOPT_CLOSESOCKETFUNCTION, [&](curl_socket_t fd) {
+            ++closed;
+            return ::close(fd);
+        });
+        session.setopt(CURLOPT_URL, origin.url());
+        session.setopt(CURLOPT_WRITEFUNCTION, [](char*, std::size_t, std::size_t n) { return n; });
+        if (raw)
+            session.perform();
+        else
+            session.get(origin.url()).consume();
+        CHECK(closed == 1);
+    }
+    CHECK(client.cache.stats().idle == 0);
+    CHECK(client.cache.close_idle() == 0);
+    CHECK(closed == 1);
+    client.check_end(origin.url());
+}
+
+TEST_CASE("what a raw callback throws in a request of ringlet's own reaches its caller", "[wire][raw]") {
+    OriginOptions options;
+    options.tls = true;
+    Origin origin(respond_with(reply("ok")), options);
+    Client client;
+    client.session.ca_blob(TestCa::instance().pem());
+    SECTION("while it connects") {
+        client.session.setopt(CURLOPT_SOCKOPTFUNCTION, [](curl_socket_t, curlsocktype) -> int {
+            throw std::domain_error("the caller's own");
+        });
+    }
+    SECTION("in the TLS handshake") {
+        if (!is_openssl()) SKIP("SSL_CTX_FUNCTION is OpenSSL's");
+        client.session.setopt(CURLOPT_SSL_CTX_FUNCTION,
+                              [](CURL*, void*) -> CURLcode { throw std::domain_error("the caller's own"); });
+    }
+    CHECK_THROWS_AS(client.session.get(origin.url()), std::domain_error);
+    client.session.reset();
+    CHECK(client.session.get(origin.url()).text() == "ok");
+    CHECK(client.at_rest());
+}
+
+TEST_CASE("perform ends by the session's timeout", "[wire][raw]") {
+    Origin origin(stay_silent());
+    Client client;
+    client.session.timeout(200ms).setopt(CURLOPT_URL, origin.url());
+    const auto start = Clock::now();
+    const auto outcome = outcome_of([&] { client.session.perform(); });
+    CHECK(outcome.code == Errc::timeout);
+    CHECK(Clock::now() - start >= 200ms);
+    CHECK(Clock::now() - start < 2s);
+    CHECK(client.cache.stats().open == 0);
+}
+
+TEST_CASE("the wait for a connection counts in the timeout of perform", "[wire][raw]") {
+    Origin origin(respond_with(reply("ok")));
+    Client client([](auto& builder) { builder.max_connections(1); });
+    Session other(client.cache);
+    const auto unread = other.get(origin.url());
+    client.session.timeout(200ms).setopt(CURLOPT_URL, origin.url());
+    CHECK(outcome_of([&] { client.session.perform(); }).code == Errc::timeout);
+    CHECK(origin.request_count() == 1);
+}
+
+TEST_CASE("perform sends the session's header fields, unless CURLOPT_HTTPHEADER says something",
+          "[wire][raw]") {
+    Origin origin(respond_with(reply("ok")));
+    Client client;
+    client.session.header("X-Ours", "1").setopt(CURLOPT_URL, origin.url());
+    client.session.setopt(CURLOPT_WRITEFUNCTION, [](char*, std::size_t, std::size_t n) { return n; });
+    client.session.perform();
+    client.session.perform();
+    std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> list(curl_slist_append(nullptr, "X-Raw: 2"),
+                                                                     &curl_slist_free_all);
+    client.session.setopt(CURLOPT_HTTPHEADER, list.get());
+    client.session.perform();
+    const auto requests = origin.requests();
+    REQUIRE(requests.size() == 3);
+    CHECK(requests[0].header("X-Ours") == "1");
+    CHECK(requests[1].header("X-Ours") == "1");
+    CHECK_FALSE(requests[2].header("X-Ours"));
+    CHECK(requests[2].header("X-Raw") == "2");
+    CHECK(origin.accepts() == 1);
+    Session other(client.cache);
+    other.get(origin.url()).consume();
+    CHECK_FALSE(origin.requests().back().header("X-Ours"));
+}
