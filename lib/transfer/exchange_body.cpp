@@ -313,6 +313,8 @@ void Exchange::drop() noexcept {
         const bool all_taken = known_left() == std::uint64_t{0} && transfer_.buffer().empty();
         if (all_taken && !transfer_.done() && transfer_.reset_keeps_connection(0))
             return end_transfer(CloseReason::none);
+        // Nor is it where only the request is not sent to its end.
+        if (all_taken && !transfer_.sent()) return end_transfer(CloseReason::transfer_error);
         if (transfer_.done() && transfer_.result() != CURLE_OK)
             return end_transfer(CloseReason::transfer_error);
         if (drain_dropped()) return;

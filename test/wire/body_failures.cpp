@@ -167,6 +167,28 @@ TEST_CASE("a response that is dropped before its upload is over does not ask the
     CHECK(client.at_rest());
 }
 
+TEST_CASE("an answer that was read in full is not called unread when its upload is not over",
+          "[wire][upload]") {
+    Origin origin([](Connection& connection) {
+        connection.read_head();
+        connection.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+        connection.wait_for_fin(10s);
+    });
+    Client client;
+    const auto endless = Body::pull([](std::span<std::byte> to) -> std::size_t {
+        std::this_thread::sleep_for(1ms);  // why: a source that is slower than the server
+        to[0] = std::byte{'x'};
+        return 1;
+    });
+    {
+        auto response = client.session.send(Request::post(origin.url(), endless).header("Expect", ""));
+        CHECK(read_bytes(response, 5) == "hello");
+    }
+    CHECK(client.drop_warnings() == 0);
+    CHECK(client.cache.stats().dropped_unread == 0);
+    CHECK(client.at_rest());
+}
+
 TEST_CASE("an answer without a body is complete, whatever becomes of its upload", "[wire][upload]") {
     Origin origin(scripts_in_turn({[](Connection& connection) {
                                        connection.read_head();
