@@ -134,7 +134,7 @@ class Exchange {
     void after_bytes();
     void settle();
     void end_transfer(CloseReason why) noexcept;
-    [[noreturn]] void fail_body(const std::exception_ptr& interruption = nullptr);
+    [[noreturn]] void fail_body(const std::exception_ptr& interruption);
     void require_unlocked() const;
     void require_unread();
     void require_alive() const;

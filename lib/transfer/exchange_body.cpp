@@ -122,7 +122,7 @@ std::size_t Exchange::read_some(std::span<std::byte> to) {
         got = transfer_.aimed();
     }
     if (got == 0) {  // the end, one way or the other
-        if (transfer_.result() != CURLE_OK) fail_body();
+        if (transfer_.result() != CURLE_OK) fail_body(nullptr);
         settle();
         return 0;
     }
@@ -198,7 +198,7 @@ void Exchange::read_all(Sink sink) {
     transfer_.pour_into({});
     read_total_ = transfer_.body_bytes();
     const bool failed = transfer_.failure() != Failure::none || transfer_.exception();
-    if (transfer_.result() != CURLE_OK || failed) fail_body();
+    if (transfer_.result() != CURLE_OK || failed) fail_body(nullptr);
     settle();
 }
 
@@ -250,7 +250,7 @@ CloseReason Exchange::drain(DrainLimits limits) {
     if (discarded_ > limits.bytes.value()) return CloseReason::drain_limit;
     if (over != CloseReason::none) return over;
     if (!transfer_.done()) return CloseReason::drain_timeout;  // which drive() noticed before check() did
-    if (transfer_.result() != CURLE_OK) fail_body();
+    if (transfer_.result() != CURLE_OK) fail_body(nullptr);
     return CloseReason::none;
 }
 
@@ -272,7 +272,7 @@ Upgraded Exchange::upgrade() {
     }
     // libcurl calls it an empty reply when nothing follows a 101; but the 101 came.
     const bool clean = transfer_.result() == CURLE_OK || transfer_.result() == CURLE_GOT_NOTHING;
-    if (transfer_.done() && !clean) fail_body();
+    if (transfer_.done() && !clean) fail_body(nullptr);
     waker_.reset();
     Upgraded upgraded;
     upgraded.ended = transfer_.done();
