@@ -42,7 +42,7 @@ class BodyBuffer {
   private:
     static constexpr std::size_t smallest_size = 4 * 1024;
     static constexpr std::size_t kept_size = 64 * 1024;
-    // What a large body brings at a time (transfer.cpp's soft limit and a read more): at once, not by
+    // What a large body brings at a time (where Transfer pauses late, and a read more): at once, not by
     // doubling.
     static constexpr std::size_t large_size = (256 + 32) * 1024;
 

@@ -246,7 +246,7 @@ std::size_t Transfer::aimed() noexcept {
 }
 
 void Transfer::resume_if_paused() {
-    if (!paused_ || done_ || forked() || (buffer_.size() > soft_limit / 2 && !discard_ && !sink_)) return;
+    if (!paused_ || done_ || forked() || (buffer_.size() > pause_above() / 2 && !discard_ && !sink_)) return;
     paused_ = false;
     // What libcurl held back comes within the call, and must be taken whole: pausing again copies all of it
     // each time.

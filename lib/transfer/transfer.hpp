@@ -175,8 +175,9 @@ class Transfer final : public LaneClient {
                     curl_off_t ulnow) noexcept override;
 
   private:
-    // Above it a transfer pauses. One turn of libcurl may add what a single read inflates to.
-    static constexpr std::size_t soft_limit = 256 * 1024;
+    /// Bytes buffered above which a transfer pauses. One turn of libcurl may add what a single read inflates
+    /// to.
+    std::size_t pause_above() const noexcept;
 
     void configure();
     void set_prior_knowledge();

@@ -128,7 +128,7 @@ std::size_t Transfer::on_body(const char* data, std::size_t size) noexcept {
             body_bytes_ += size;
             return size;
         }
-        if (!sink_ && buffer_.size() >= soft_limit && !resuming_) {
+        if (!sink_ && !resuming_ && buffer_.size() >= pause_above()) {
             paused_ = true;
             return CURL_WRITEFUNC_PAUSE;
         }
@@ -137,6 +137,14 @@ std::size_t Transfer::on_body(const char* data, std::size_t size) noexcept {
         exception_ = std::current_exception();
         return 0;
     }
+}
+
+/// What waits here for its reader is copied once more than what goes straight to him: little of it, where a
+/// pause costs nothing but not to read. For each pause libcurl copies what it has decoded, and HTTP/2 tells
+/// the peer.
+std::size_t Transfer::pause_above() const noexcept {
+    constexpr std::size_t cheap = 16 * 1024, costly = 256 * 1024;
+    return head_.encoded() || head_.protocol() == Protocol::http_2 ? costly : cheap;
 }
 
 std::size_t Transfer::deliver(const char* data, std::size_t size) {
