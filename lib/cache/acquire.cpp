@@ -31,15 +31,15 @@ Lease Cache::acquire(const LaneKey& key, const AcquireLimits& limits) {
     return lease;
 }
 
-std::optional<Lease> Cache::acquire_again(const LaneKey& key, LaneId slot, std::uint64_t connection_id) {
+Lease Cache::acquire_again(const LaneKey& key, LaneId slot, std::uint64_t connection_id) {
     Turn turn;
     {
         const Lock lock(mutex_);
         notice_fork();
-        if (closed() || index_of(slot) >= entries_.size()) return std::nullopt;
+        if (closed() || index_of(slot) >= entries_.size()) return {};
         const Entry& entry = entries_[index_of(slot)];
-        if (entry.id != connection_id || entry.held == nullptr) return std::nullopt;
-        if (!policy_.acquire_again(slot, Clock::now())) return std::nullopt;
+        if (entry.id != connection_id || entry.held == nullptr) return {};
+        if (!policy_.acquire_again(slot, Clock::now())) return {};
         ++totals_.requests;
         turn = lend_locked(slot);
     }

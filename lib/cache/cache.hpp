@@ -74,7 +74,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     Lease acquire(const LaneKey& key, const AcquireLimits& limits = {});
     /// As acquire(), for one who has had a lane of that key before: the same, if it is idle still. Nothing:
     /// ask for any.
-    std::optional<Lease> acquire_again(const LaneKey& key, LaneId slot, std::uint64_t connection_id);
+    Lease acquire_again(const LaneKey& key, LaneId slot, std::uint64_t connection_id);
     /// The lane's connection is established: connecting -> leased; counts and tells of `opened`. Once for
     /// each new lane (a lane whose connection is replaced inside libcurl says so again: closed with
     /// peer_closed, then opened).
@@ -188,7 +188,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void tell_of(const Lease& lease, Event::Kind kind, CloseReason reason = CloseReason::none) noexcept;
     // closing.cpp
     Doomed take_doomed_locked() noexcept RINGLET_REQUIRES(mutex_);
-    void carry_out(Doomed doomed) noexcept RINGLET_EXCLUDES(mutex_);
+    void carry_out(Doomed&& doomed) noexcept RINGLET_EXCLUDES(mutex_);
     void report_closed_locked(const Closed& closed) noexcept RINGLET_REQUIRES(mutex_);
     void count_closed_locked(CloseReason why) noexcept RINGLET_REQUIRES(mutex_);
     // shutdown.cpp

@@ -13,7 +13,7 @@ Doomed Cache::take_doomed_locked() noexcept {
     return doomed;
 }
 
-void Cache::carry_out(Doomed doomed) noexcept {
+void Cache::carry_out(Doomed&& doomed) noexcept {
     while (!doomed.empty()) {
         const Closed closed = doomed.close_first();
         {

@@ -7,7 +7,9 @@
 namespace ringlet::detail {
 
 Lease& Lease::operator=(Lease&& other) noexcept {
-    const Lease old(std::move(*this));
+    if (lane_ != nullptr) {
+        const Lease old(std::move(*this));
+    }
     cache_ = std::move(other.cache_);
     lane_ = std::exchange(other.lane_, nullptr);
     slot_ = other.slot_;

@@ -68,8 +68,7 @@ Lease lease_for(Cache& cache, EasyRecord& record, const LaneKey& key, Lease& par
     AcquireLimits limits;
     limits.fresh = record.fresh_connect();
     if (!limits.fresh && !record.last.key.empty() && record.last.key == key) {
-        if (auto same = cache.acquire_again(key, record.last.slot, record.last.connection_id))
-            return std::move(*same);
+        if (auto same = cache.acquire_again(key, record.last.slot, record.last.connection_id)) return same;
     }
     if (record.timeout().count() > 0) limits.deadline = Clock::now() + record.timeout();
     return acquire_from(cache, key, limits);
@@ -81,8 +80,7 @@ CURLcode failed(const EasyRecord& record, const std::exception& e, CURLcode code
 }
 
 void end_loan(Lease&& lease, const Verdict& verdict) noexcept {
-    const auto cache = lease.cache();
-    cache->release(std::move(lease), verdict);
+    lease.cache()->release(std::move(lease), verdict);
 }
 
 void remember(EasyRecord& record, const Lease& lease) noexcept {
@@ -157,7 +155,7 @@ CURLcode perform_somehow(CURL* easy, EasyRecord& record) {
     auto& ride = *record.ride;
     if (lanes_are_parked() || record.parked) ride.parking_lot = std::unique_lock(record.park_mutex);
     record.verified.reset();
-    ride.before = std::move(record.parked);
+    if (record.parked) ride.before = std::move(record.parked);
     CURLcode failure = CURLE_OK;
     std::optional<CURLcode> result;
     if (take_lane(record, ride, failure)) result = ride_lane(easy, record, cancellation);
