@@ -61,6 +61,15 @@ WORKLOADS = [
     workload("origins", "10 000 origins in turn", "http", 10000, ["--origins", "10000"], ["origins"],
              only=RAW_AND_RINGLET),
 ]
+# bench_pair's: what, server, requests, flags.
+PAIRS = [
+    ("GET, the same URL", "http", 40000, []),
+    ("GET, another path and query each time", "http", 40000, ["--vary-path"]),
+    ("GET from 2 threads", "http", 60000, ["--threads", "2"]),
+    ("GET from 8 threads", "http", 80000, ["--threads", "8"]),
+    ("100 MiB through read(), against a callback that looks at nothing", "large", 30, ["--api", "read", "--block", "1"]),
+    ("the same, against a callback that copies", "large", 30, ["--api", "read", "--copies", "--block", "1"]),
+]
 HOLD = [("plain", "http", [], False), ("TLS", "https", ["--protocol", "https"], True)]
 
 
@@ -69,7 +78,7 @@ def arguments():
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="times the number of requests")
-    parser.add_argument("--only", default="", help="workloads: " + ", ".join(w.name for w in WORKLOADS) + ", hold")
+    parser.add_argument("--only", default="", help="workloads: " + ", ".join(w.name for w in WORKLOADS) + ", pairs, hold")
     parser.add_argument("--contenders", default="")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--markdown", type=pathlib.Path, help="replaces the tables in this page")
@@ -147,6 +156,17 @@ class Bench:
             except figures.Failed as failure:
                 print(f"   {one.name}: not counted: {failure}", file=sys.stderr)
 
+    def pairs(self):
+        """[(what, figures)]: ringlet's time to raw libcurl's, both in turns in one process."""
+        program = self.flags.build / "test" / "bench" / "bench_pair"
+        found = []
+        for what, server, requests, flags in PAIRS:
+            if server in self.server.urls:
+                requests = max(1, round(requests * self.flags.scale))
+                command = [str(program), "--url", self.server.urls[server], "--requests", str(requests), *flags]
+                found.append((what, figures.timed(command)))
+        return found
+
     def hold(self):
         """Heap bytes of an idle connection, by kind and contender."""
         found = {}
@@ -184,10 +204,14 @@ def main():
             results[load.name] = {"what": load.what, "baseline": load.baseline, "requests": bench.requests(load),
                                   "contenders": bench.measure(load)}
             print(report.table(load.name, results[load.name]), flush=True)
+        pairs = bench.pairs() if not only or "pairs" in only else []
+        if pairs:
+            print(report.pairs_table(pairs))
         held = bench.hold() if not only or "hold" in only else {}
         if held:
             print(report.held_table(held))
-    whole = {"machine": report.machine(), "rounds": flags.rounds, "workloads": results, "idle_connection": held}
+    whole = {"machine": report.machine(), "rounds": flags.rounds, "workloads": results, "pairs": pairs,
+             "idle_connection": held}
     output = flags.json or flags.build / "bench.json"
     output.write_text(json.dumps(whole, indent=1) + "\n")
     print(f"figures as JSON: {output}")

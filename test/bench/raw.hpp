@@ -5,9 +5,14 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <cstring>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace bench {
 
@@ -19,6 +24,26 @@ inline std::size_t append_to(char* data, std::size_t size, std::size_t count, vo
 inline std::size_t count_only(char*, std::size_t size, std::size_t count, void* to) {
     *static_cast<std::size_t*>(to) += size * count;
     return size * count;
+}
+
+/// A program's own buffer, filled again and again.
+struct Ring {
+    std::array<char, 65536> bytes;
+    std::size_t used = 0, total = 0;
+};
+
+inline std::size_t copy_on(char* data, std::size_t size, std::size_t count, void* to) {
+    auto& ring = *static_cast<Ring*>(to);
+    const auto whole = size * count;
+    for (auto left = whole; left != 0;) {
+        const auto n = std::min(left, ring.bytes.size() - ring.used);
+        std::memcpy(ring.bytes.data() + ring.used, data, n);
+        data += n;
+        left -= n;
+        ring.used = (ring.used + n) % ring.bytes.size();
+    }
+    ring.total += whole;
+    return whole;
 }
 
 inline std::size_t to_file(char* data, std::size_t size, std::size_t count, void* file) {
@@ -58,6 +83,7 @@ class RawHandle {
         if (appends_) set(CURLOPT_WRITEDATA, &body);
         if (!save_to_.empty()) return save();
         perform();
+        if (ring_) return std::exchange(ring_->total, 0);
         return appends_ ? body.size() : count_;
     }
 
@@ -74,6 +100,10 @@ class RawHandle {
             set(CURLOPT_WRITEFUNCTION, to_file);
         } else if (appends_) {
             set(CURLOPT_WRITEFUNCTION, append_to);
+        } else if (flags.copies) {
+            ring_ = std::make_unique<Ring>();
+            set(CURLOPT_WRITEFUNCTION, copy_on);
+            set(CURLOPT_WRITEDATA, ring_.get());
         } else {
             set(CURLOPT_WRITEFUNCTION, count_only);
             set(CURLOPT_WRITEDATA, &count_);
@@ -102,6 +132,7 @@ class RawHandle {
     bool same_, upload_, appends_ = true;
     std::string save_to_, head_;
     std::size_t count_ = 0;
+    std::unique_ptr<Ring> ring_;  // with --copies
 };
 
 }  // namespace bench

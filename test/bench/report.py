@@ -39,6 +39,13 @@ def table(name, result):
     return "\n".join([title, "", *rows(lines), *[f"\n{note}" for note in notes], ""])
 
 
+def pairs_table(pairs):
+    lines = [["ringlet's time to raw-one-handle's", "ratio", "middle half of the turns", "turns"]]
+    for what, row in pairs:
+        lines.append([what, number(row["ratio"], "{:.2f}"), f"{row['lower']:.2f} to {row['upper']:.2f}", str(row["turns"])])
+    return "\n".join(["**pairs**: both in one process, in turns of a few requests", "", *rows(lines), ""])
+
+
 def held_table(held):
     lines = [["idle connection", "raw-one-handle, bytes", "ringlet, bytes", "ratio"]]
     for kind, found in held.items():
@@ -57,6 +64,8 @@ def machine():
 def replace_in_page(page, whole):
     text = page.read_text()
     tables = [table(name, result) for name, result in whole["workloads"].items()]
+    if whole["pairs"]:
+        tables.append(pairs_table(whole["pairs"]))
     if whole["idle_connection"]:
         tables.append(held_table(whole["idle_connection"]))
     body = "\n".join([f"Measured on {whole['machine']}; {whole['rounds']} rounds.", "", *tables])

@@ -83,9 +83,11 @@ Flags parse(int argc, char** argv) {
         {"--requests", &flags.requests}, {"--threads", &flags.threads},
         {"--origins", &flags.origins},   {"--connections", &flags.connections},
         {"--upload", &flags.upload},     {"--hold", &flags.hold},
-        {"--sessions", &flags.sessions}, {"--busy-poll", &flags.busy_poll_us}};
+        {"--sessions", &flags.sessions}, {"--busy-poll", &flags.busy_poll_us},
+        {"--block", &flags.block}};
     const std::map<std::string_view, bool*> switches{{"--vary-path", &flags.vary_path},
                                                      {"--new-connection", &flags.new_connection},
+                                                     {"--copies", &flags.copies},
                                                      {"--bare", &flags.bare}};
     for (int i = 1; i < argc; ++i) {
         const std::string_view name = argv[i];
@@ -104,6 +106,7 @@ Flags parse(int argc, char** argv) {
         }
     }
     if (flags.url.empty()) usage("--url is missing");
+    if (flags.block == 0) usage("--block 0");
     return flags;
 }
 

@@ -25,8 +25,10 @@ struct Flags {
     std::string api = "text";       // which way of reading: ringlet's and raw's own
     std::size_t sessions = 1;       // that many in turn on each thread
     std::size_t busy_poll_us = 0;
+    std::size_t block = 200;  // bench_pair: requests of a thread's turn
     std::string save_to;
-    bool bare = false;  // no decoding, no headers wanted
+    bool copies = false;  // raw, --api read: the body into a buffer of the program's own, as read() does
+    bool bare = false;    // no decoding, no headers wanted
 };
 
 /// The flags of every contender. Ends the process for one that is unknown.
