@@ -37,8 +37,8 @@ struct Janitor::State {
 
     const std::weak_ptr<Cache> cache;
     const std::chrono::nanoseconds tick;
-    int events[2];        // a pipe: an eventfd could not be told from the program's own after a fork
-    DescriptorId ids[2];  // of its ends
+    int events[2] = {-1, -1};  // a pipe: an eventfd could not be told from the program's own after a fork
+    DescriptorId ids[2];       // of its ends
     std::atomic<bool> stop{false};
 };
 
