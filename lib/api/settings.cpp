@@ -49,6 +49,7 @@ Self& Settings<Self>::header(std::string_view name, std::string_view value) {
     auto& options = record();
     options.headers.set(name, value);
     options.touch_headers();
+    options.note_field(name, value);
     return self();
 }
 
@@ -57,6 +58,7 @@ Self& Settings<Self>::add_header(std::string_view name, std::string_view value) 
     auto& options = record();
     options.headers.add(name, value);
     options.touch_headers();
+    options.note_field(name, value);
     return self();
 }
 

@@ -270,11 +270,6 @@ const char* field(const curl_slist* headers, std::string_view name) noexcept {
     return nullptr;
 }
 
-bool begins_with_word(std::string_view text, std::string_view word) noexcept {
-    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-    return text.size() >= word.size() && equal_ignoring_case(text.substr(0, word.size()), word);
-}
-
 }  // namespace
 
 /// A field of the program's own that authenticates the connection which it is sent on: that speaks for a
@@ -283,11 +278,8 @@ bool EasyRecord::authenticates_by_itself() const noexcept {
     for (auto* headers = headers_; headers != nullptr; headers = headers->next) {
         const std::string_view line(headers->data);
         const auto colon = std::min(line.find(':'), line.size());
-        const auto name = line.substr(0, colon);
-        if (!equal_ignoring_case(name, "Authorization") && !equal_ignoring_case(name, "Proxy-Authorization"))
-            continue;
         const auto value = line.substr(std::min(colon + 1, line.size()));
-        if (begins_with_word(value, "NTLM") || begins_with_word(value, "Negotiate")) return true;
+        if (authenticates_connection(line.substr(0, colon), value)) return true;
     }
     return false;
 }

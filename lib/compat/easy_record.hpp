@@ -122,6 +122,7 @@ class EasyRecord {
     bool identity_is_process_wide(const char* user, const char* password) const noexcept;
     bool authenticates_by_itself() const noexcept;
     std::string rest_of_key() const;
+    const LaneKey* key_of_url();
     bool make_key(const char* url);
     bool fill_key(CURLU* url, std::string_view authority);
     const std::string* value_of(CURLoption option) const noexcept;

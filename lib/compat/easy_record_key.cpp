@@ -61,8 +61,15 @@ bool EasyRecord::identity_is_process_wide(const char* user, const char* password
     return !has_password;
 }
 
+/// The program's own list is looked at for HTTP only: for others libcurl leaves it alone, and it may be gone.
 const LaneKey* EasyRecord::lane_key() {
-    if (!keeps_private_ && headers_ != nullptr && authenticates_by_itself()) keep_private();
+    const auto* key = key_of_url();
+    if (key == nullptr || headers_ == nullptr || !authenticates_by_itself()) return key;
+    keep_private();
+    return nullptr;
+}
+
+const LaneKey* EasyRecord::key_of_url() {
     if (any_private() || connect_only_ || share_.kind == EasyShare::Kind::own_way) return nullptr;
     if (binds_credentials() && netrc_) return nullptr;  // whose, a file says
     if (curlu_ != nullptr) return fill_key(curlu_, {}) ? &key_ : nullptr;

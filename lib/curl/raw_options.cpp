@@ -237,6 +237,13 @@ bool RawOptions::is_set(CURLoption id) const noexcept {
     return std::any_of(options_.begin(), options_.end(), [id](const Option& o) { return o.id == id; });
 }
 
+long long RawOptions::number(CURLoption id) const noexcept {
+    const auto found =
+        std::find_if(options_.rbegin(), options_.rend(), [id](const Option& o) { return o.id == id; });
+    const auto* value = found != options_.rend() ? std::get_if<long long>(&found->value) : nullptr;
+    return value != nullptr ? *value : 0;
+}
+
 bool RawOptions::concerns_connection(CURLoption id) noexcept {
     const bool names_origin = id == CURLOPT_URL || id == CURLOPT_CURLU;
     return !names_origin && effect_of(id) != OptionEffect::harmless;

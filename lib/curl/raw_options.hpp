@@ -39,6 +39,8 @@ class RawOptions {
     /// with_handle() function did), or is not known to.
     bool outlive_reset() const noexcept;
     bool is_set(CURLoption option) const noexcept;
+    /// What an option of type long was set to; 0: it was not.
+    long long number(CURLoption option) const noexcept;
     /// A connection made with these options must serve nobody else.
     bool makes_connection_private() const noexcept;
     /// Setting it changes what a connection is, not just a request.

@@ -49,6 +49,8 @@ class AdoptedSocket {
     bool given_away() const noexcept { return given_away_; }
     /// Gives it up unused.
     void discard() noexcept;
+    /// Whether it is to be closed is another's to say.
+    void forget() noexcept { fd_ = -1; }
     /// The descriptor, the caller's again. If libcurl has it, libcurl is left with a socket that leads
     /// nowhere: no transfer may be running. Throws std::system_error when there are no descriptors left.
     int take_back();

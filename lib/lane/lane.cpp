@@ -134,10 +134,7 @@ Lane::~Lane() {
     }
     // Destroying an inherited handle would speak (close_notify, GOAWAY) on the parent's connection; libcurl
     // refuses to destroy an abandoned one.
-    if (adopted_ && adopted_->pending()) {
-        sockets_.closed(adopted_->current());
-        adopted_->discard();
-    }
+    if (adopted_ && adopted_->pending()) adopted_->forget();
     sockets_.close_inherited();
     (void)easy_.release();
     (void)multi_.release();

@@ -170,7 +170,8 @@ CloseReason RawLane::verdict(CURLcode result) const noexcept {
     curl().easy_getinfo(lease_->easy(), CURLINFO_RESPONSE_CODE, &status);
     if (status == 101) return CloseReason::upgraded;
     const auto& raw = call_.options->wire.raw;
-    if (raw && (raw->is_set(CURLOPT_FORBID_REUSE) || raw->closes_sockets()))
+    if ((raw && (raw->is_set(CURLOPT_FORBID_REUSE) || raw->closes_sockets())) ||
+        asks_to_close(call_.options->headers))
         return CloseReason::connection_close;
     return CloseReason::none;
 }
@@ -209,13 +210,24 @@ void RawLane::leave(CloseReason why) noexcept {
     cache->release(std::move(lease_), {why, std::nullopt});
 }
 
-/// By the session's timeout(), unless an option says how long.
-Clock::time_point deadline_of(const Options& options) {
-    const auto& raw = options.wire.raw;
-    const bool by_option = raw && (raw->is_set(CURLOPT_TIMEOUT) || raw->is_set(CURLOPT_TIMEOUT_MS));
-    if (by_option || !options.timeout || options.timeout->is_unlimited()) return Clock::time_point::max();
-    return later(Clock::now(), options.timeout->value());
-}
+/// Until when a connection is waited for, and the transfer has to end: by the session's timeout(), or by
+/// libcurl's own option, which then ends the transfer by itself.
+struct Deadlines {
+    Clock::time_point acquire = Clock::time_point::max(), transfer = Clock::time_point::max();
+
+    explicit Deadlines(const Options& options) {
+        const auto& raw = options.wire.raw;
+        const auto now = Clock::now();
+        if (raw && (raw->is_set(CURLOPT_TIMEOUT) || raw->is_set(CURLOPT_TIMEOUT_MS))) {
+            const auto precise = raw->number(CURLOPT_TIMEOUT_MS);
+            const std::chrono::milliseconds limit(precise != 0 ? precise
+                                                               : raw->number(CURLOPT_TIMEOUT) * 1000);
+            if (limit.count() > 0) acquire = later(now, limit);
+        } else if (options.timeout && !options.timeout->is_unlimited()) {
+            acquire = transfer = later(now, options.timeout->value());
+        }
+    }
+};
 
 }  // namespace
 
@@ -227,10 +239,11 @@ void run_raw_transfer(const RawCall& call, InfoSnapshot& info) {
     info.clear();
     thrown = nullptr;
     AcquireLimits limits;
-    limits.deadline = deadline_of(*call.options);
+    const Deadlines deadlines(*call.options);
+    limits.deadline = deadlines.acquire;
     if (call.options->stop) limits.stop = *call.options->stop;
     if (call.options->wire.raw && call.options->wire.raw->is_set(CURLOPT_FRESH_CONNECT)) limits.fresh = true;
-    RawLane raw(call.cache->acquire(call.key, limits), call, limits.deadline);
+    RawLane raw(call.cache->acquire(call.key, limits), call, deadlines.transfer);
     const auto result = raw.run();
     info.take(raw.lane().easy());
     const bool stopped = call.options->stop && call.options->stop->stop_requested();

@@ -31,18 +31,17 @@ SlistPtr header_list(const Headers& headers, bool without_cookies) {
     return list;
 }
 
-namespace {
-
-// The id of no options: whoever comes next finds the easy handle to be set up anew.
-constexpr std::uint64_t needs_reset = Lane::raw_options - 1;
-
-/// libcurl ignores what the request itself says.
 bool asks_to_close(const Headers& headers) noexcept {
     for (const auto& field : headers) {
         if (equal_ignoring_case(field.name, "connection") && list_contains(field.value, "close")) return true;
     }
     return false;
 }
+
+namespace {
+
+// The id of no options: whoever comes next finds the easy handle to be set up anew.
+constexpr std::uint64_t needs_reset = Lane::raw_options - 1;
 
 /// The values of the caller's own Cookie fields, as one.
 std::string cookie_text(const Headers& headers) {

@@ -79,8 +79,10 @@ Error sent_before() {
 
 Upload::Upload(std::shared_ptr<BodyData> body) : body_(std::move(body)) {
     if (!body_) return;
-    if (const auto* path = std::get_if<std::filesystem::path>(&body_->content))
+    if (const auto* path = std::get_if<std::filesystem::path>(&body_->content)) {
         source_ = std::make_shared<FileSource>(*path);
+        begun_ = true;  // opened for this upload: no other has read of it
+    }
     if (const auto* source = std::get_if<std::shared_ptr<Source>>(&body_->content)) {
         source_ = *source;
         begun_ = body_->source_used.load();

@@ -1,5 +1,7 @@
 #include "value/options.hpp"
 
+#include "value/text.hpp"
+
 #include <array>
 #include <atomic>
 #include <string_view>
@@ -39,6 +41,7 @@ void take_wire(WireOptions& to, const WireOptions& from) {
     take(to.accept_encoding, from.accept_encoding);
     take(to.user_agent, from.user_agent);
     take(to.isolation, from.isolation);
+    if (from.authenticated_by != 0) to.authenticated_by = from.authenticated_by;
 }
 
 void take_headers(Headers& to, const Headers& from) {
@@ -77,6 +80,12 @@ void Options::touch_wire() {
 }
 void Options::touch_headers() {
     headers_id = headers.empty() ? 0 : next_id();
+}
+
+void Options::note_field(std::string_view name, std::string_view value) {
+    if (wire.authenticated_by != 0 || !authenticates_connection(name, value)) return;
+    touch_wire();
+    wire.authenticated_by = wire_id;  // and stays: the next leg belongs on the same connection
 }
 
 Options merged(const Options& base, const Options& over) {
@@ -122,6 +131,7 @@ std::string isolation_text(const WireOptions& options) {
     key.add_optional("tls_ciphers", options.tls_ciphers);
     key.add_optional("isolation", options.isolation);
     if (options.private_to != 0) key.add("private_to", std::to_string(options.private_to));
+    if (options.authenticated_by != 0) key.add("authenticated_by", std::to_string(options.authenticated_by));
     return key.take();
 }
 

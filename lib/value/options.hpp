@@ -62,6 +62,8 @@ struct WireOptions {
     std::shared_ptr<const RawOptions> raw;
     std::uint64_t private_to =
         0;  // a number of these very options, where they make a connection private; 0: shared
+    // The same for a field of the caller's that authenticates the connection itself (NTLM, Negotiate).
+    std::uint64_t authenticated_by = 0;
 };
 
 struct Options {
@@ -87,6 +89,8 @@ struct Options {
     /// To be called after each change of `wire` / `headers`.
     void touch_wire();
     void touch_headers();
+    /// To be called with each field that was set: what it authenticates is nobody else's.
+    void note_field(std::string_view name, std::string_view value);
 };
 
 /// `over` wins, field by field; header fields of `over` replace those of the same name. An id is a new one

@@ -46,6 +46,18 @@ constexpr bool list_contains(std::string_view list, std::string_view word) noexc
     }
 }
 
+/// Whether a request's field proves who asks once for its whole connection, and not for the request (NTLM,
+/// Negotiate: RFC 4559): whatever is asked there later is asked in that name.
+constexpr bool authenticates_connection(std::string_view name, std::string_view value) noexcept {
+    if (!equal_ignoring_case(name, "Authorization") && !equal_ignoring_case(name, "Proxy-Authorization"))
+        return false;
+    const auto text = trimmed(value);
+    for (const std::string_view scheme : {"NTLM", "Negotiate"}) {
+        if (equal_ignoring_case(text.substr(0, scheme.size()), scheme)) return true;
+    }
+    return false;
+}
+
 /// Control characters replaced, so that it can stand in a message.
 inline std::string printable(std::string_view text) {
     std::string out(text.substr(0, 200));

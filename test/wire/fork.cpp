@@ -1,6 +1,9 @@
 // fork(): the child leaves its parent's connections alone, and both go on.
 #include <catch2/catch_test_macros.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -170,4 +173,25 @@ TEST_CASE("fork while other threads have requests in flight", "[wire][fork]") {
     CHECK(codes == std::vector<int>(10, 0));
     check_no_garbage(origin);
     CHECK(eventually([&] { return cache.stats().leased == 0; }));
+}
+
+TEST_CASE("a child that closed everything keeps what it opened in the place of connections opened ahead",
+          "[wire][fork]") {
+    Origin origin(echo_target());
+    auto cache = ConnectionCache::builder().build();
+    cache.prewarm(origin.url(), 3);
+    REQUIRE(cache.stats().idle == 3);
+    CHECK(in_child([&] {
+              constexpr int highest = 400;
+              for (int fd = 3; fd <= highest; ++fd) ::close(fd);
+              std::vector<int> own;
+              for (int fd = 0; fd < highest;) own.push_back(fd = ::open("/dev/null", O_RDONLY));
+              (void)cache.stats();
+              for (const int fd : own) {
+                  if (::fcntl(fd, F_GETFD) < 0) return 1;
+              }
+              return 0;
+          }) == 0);
+    auto session = session_on(cache);
+    CHECK(session.get(origin.url()).reused());
 }

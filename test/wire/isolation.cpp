@@ -1,5 +1,6 @@
 // Isolation: which settings keep two requests from sharing a connection, and which do not.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <functional>
 #include <stop_token>
@@ -187,4 +188,33 @@ TEST_CASE("addresses that one session is told of do not reach another", "[wire][
     CHECK(misled.get(url).text() == "other");
     CHECK(honest.accepts() == 1);
     CHECK(other.accepts() == 1);
+}
+
+TEST_CASE("a field that authenticates its connection keeps it from everybody else", "[wire][isolation]") {
+    Origin origin(respond_with(reply("ok")));
+    Client client;
+    const auto [name, value] =
+        GENERATE(table<std::string, std::string>({{"Authorization", "Negotiate abc"},
+                                                  {"authorization", "ntlm abc"},
+                                                  {"Proxy-Authorization", " NTLM abc"}}));
+    CAPTURE(name, value);
+    client.session.header(name, value);
+    const auto id = [&](Session& session) {
+        auto response = session.get(origin.url());
+        response.consume();
+        return response.connection_id();
+    };
+    const auto mine = id(client.session);
+    Session other(client.cache);
+    const auto others = id(other);
+    CHECK(others != mine);
+    client.session.header(name, value + "-second-leg");
+    CHECK(id(client.session) == mine);
+    auto once = client.session.send(Request::get(origin.url()).header(name, value));
+    once.consume();
+    CHECK(once.connection_id() != mine);
+    CHECK(id(other) == others);
+    Session with_basic(client.cache);
+    with_basic.header("Authorization", "Basic abc");
+    CHECK(id(with_basic) == others);
 }

@@ -121,3 +121,25 @@ TEST_CASE("perform sends the session's header fields, unless CURLOPT_HTTPHEADER 
     other.get(origin.url()).consume();
     CHECK_FALSE(origin.requests().back().header("X-Ours"));
 }
+
+TEST_CASE("the wait for a connection counts in libcurl's own timeout too", "[wire][raw]") {
+    Origin origin(respond_with(reply("ok")));
+    Client client([](auto& builder) { builder.max_connections(1); });
+    Session other(client.cache);
+    const auto unread = other.get(origin.url());
+    client.session.setopt(CURLOPT_URL, origin.url());
+    const bool in_seconds = GENERATE(true, false);
+    CAPTURE(in_seconds);
+    client.session.setopt(in_seconds ? CURLOPT_TIMEOUT : CURLOPT_TIMEOUT_MS, in_seconds ? 1L : 200L);
+    CHECK(outcome_of([&] { client.session.perform(); }).code == Errc::timeout);
+    CHECK(origin.request_count() == 1);
+}
+
+TEST_CASE("Connection: close among the session's fields ends the connection of perform", "[wire][raw]") {
+    Origin origin(respond_with(reply("")));
+    Client client;
+    client.session.header("Connection", "close").setopt(CURLOPT_URL, origin.url());
+    client.session.perform();
+    CHECK(client.cache.stats().closed_by[CloseReason::connection_close] == 1);
+    CHECK(client.cache.stats().idle == 0);
+}

@@ -133,3 +133,14 @@ TEST_CASE("Connection: close counts in whichever field of the request it is", "[
     CHECK(response.consume().reason == CloseReason::connection_close);
     CHECK(client.cache.stats().idle == 0);
 }
+
+TEST_CASE("a request with a file's content is sent as often as one likes", "[wire][upload]") {
+    Origin origin(respond_with(reply("ok")));
+    Client client;
+    TempDir directory;
+    const auto request = Request::put(origin.url(), Body(directory.write("body", "of the file")));
+    for (int i = 0; i < 3; ++i) CHECK(client.session.send(request).text() == "ok");
+    const auto requests = origin.requests();
+    REQUIRE(requests.size() == 3);
+    for (const auto& sent : requests) CHECK(sent.body == "of the file");
+}
