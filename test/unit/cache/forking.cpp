@@ -7,7 +7,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <future>
-#include <optional>
+#include <memory>
 #include <thread>
 
 using namespace ringlet;
@@ -101,7 +101,7 @@ TEST_CASE("fork in the middle of traffic on other threads", "[cache][fork]") {
 TEST_CASE("a child does not wait for requests that its parent has between two connections", "[cache][fork]") {
     skip_where_a_child_has_no_threads();
     const auto cache = make_cache();
-    std::optional<detail::Continuation> of_parent(cache);
+    auto of_parent = std::make_unique<detail::Continuation>(cache);
     const int result = in_child([&] {
         const auto before = Clock::now();
         cache->shutdown(5s);
