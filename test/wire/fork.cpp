@@ -192,6 +192,7 @@ TEST_CASE("a child that closed everything keeps what it opened in the place of c
               }
               return 0;
           }) == 0);
-    auto session = session_on(cache);
-    CHECK(session.get(origin.url()).reused());
+    Session session(cache);
+    CHECK(session.get(origin.url("/parent")).text() == "body of /parent");
+    CHECK(origin.accepts() == 3);
 }
