@@ -27,13 +27,12 @@ CURLcode note_option(CURL*, CURLoption option, ...) {
 
 std::optional<long> connect_timeout_of(std::optional<Duration> setting) {
     detail::ensure_curl();
-    const auto real = detail::curl();
-    auto noting = real;
+    auto noting = detail::curl();
     noting.easy_setopt = note_option;
     connect_timeout_ms.reset();
     detail::WireOptions options;
     options.connect_timeout = setting;
-    detail::replace_curl_api(noting);
+    const auto& real = detail::replace_curl_api(noting);
     detail::apply_options(nullptr, options);
     detail::replace_curl_api(real);
     return connect_timeout_ms;
