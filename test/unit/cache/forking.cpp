@@ -51,7 +51,7 @@ TEST_CASE("a lease that the child inherits ends without a word on the wire", "[c
 }
 
 TEST_CASE("threads that wait or watch in the parent do not exist in the child", "[cache][fork]") {
-    skip_where_fork_clashes_with_threads();
+    skip_where_a_child_has_no_threads();
     Origin server(respond_with(reply("x")));
     const auto cache = make_cache({.max_connections = 2, .idle_timeout = 300ms});
     Lease held = lend(cache, server);

@@ -26,8 +26,7 @@ TEST_CASE("lending and returning an idle lane allocates nothing", "[cache]") {
     const auto took = Clock::now() - start;
     CHECK(allocations() == before);
     INFO("ns for each: " << std::chrono::duration_cast<std::chrono::nanoseconds>(took).count() / rounds);
-    // A loaded machine, a build for debugging: lending_cost has the figure. A sanitizer's time says nothing.
-    if (allocations_are_ours()) CHECK(took < rounds * 20us);
+    CHECK(took < rounds * 20us);  // a loaded machine, a build for debugging: lending_cost has the figure
     CHECK(server.accepts() == 1);
 }
 
