@@ -79,7 +79,7 @@ void DropLog::warn(Log& log, std::string_view origin, std::string_view details) 
     std::uint64_t held_back = 0;
     const bool admitted = admit(log, origin, held_back);
     if (held_back != 0) log.warn(summary(held_back, origin));
-    if (admitted) log.warn(std::string(first_line) + "\n  " + std::string(details));
+    if (admitted) log.warn(std::string(first_line).append("\n  ").append(details));
 }
 
 }  // namespace ringlet::detail

@@ -48,7 +48,7 @@ TEST_CASE("C030 dropping a half-read response closes its connection at once and 
     CHECK(client.drop_warnings() == 1);
     const auto warnings = client.log.warnings();
     REQUIRE(warnings.size() == 1);
-    CHECK(warnings[0].starts_with(std::string(dropped_line) + "\n"));
+    CHECK(warnings[0].starts_with(std::string(dropped_line).append("\n")));
     CHECK(warnings[0].find("GET " + origin.url("/path") + ", 18 ") != std::string::npos);
     CHECK(warnings[0].find("secret") == std::string::npos);
     const auto stats = client.cache.stats();

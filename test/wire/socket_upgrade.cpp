@@ -315,7 +315,7 @@ TEST_CASE("a peer that ends right behind its 101 leaves what it sent", "[wire][s
     Server server(
         [&](test::Connection& c) {
             if (!c.read_request()) return;
-            c.write(std::string(switching) + "bye");
+            c.write(std::string(switching).append("bye"));
             c.close();
             closed.open();
         },
