@@ -4,30 +4,11 @@
 #include <ringlet/ringlet.hpp>
 
 #include <array>
-#include <cstdlib>
 #include <functional>
-#include <new>
 #include <string>
 
 #include "support/origin.hpp"
-
-namespace {
-
-thread_local std::size_t allocations = 0;  // by this thread: the server's own do not count
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
+#include "unit/cache/memory.hpp"
 
 namespace {
 
@@ -39,9 +20,9 @@ const std::string body(100, 'b');  // too long for std::string's inner buffer: t
 double per_request(const std::function<void()>& request) {
     constexpr int warm_up = 50, counted = 200;
     for (int i = 0; i < warm_up; ++i) request();
-    const auto before = allocations;
+    const auto before = test::allocations();  // this thread's: the server's own do not count
     for (int i = 0; i < counted; ++i) request();
-    return static_cast<double>(allocations - before) / counted;
+    return static_cast<double>(test::allocations() - before) / counted;
 }
 
 struct Kept {

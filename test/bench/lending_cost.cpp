@@ -9,30 +9,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <latch>
-#include <new>
 #include <thread>
 #include <vector>
 
 #include "bench/mutex_timer.hpp"
-
-namespace {
-
-thread_local std::uint64_t allocations = 0;
-
-}  // namespace
-
-// Not inlined: GCC would take malloc() and free() for a mismatch with new and delete.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* const memory = std::malloc(size != 0 ? size : 1)) return memory;
-    throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
+#include "unit/cache/memory.hpp"
 
 namespace {
 
@@ -50,13 +31,13 @@ struct Loop {
 Loop lend_and_return(Cache& cache, const LaneKey& key) {
     Loop loop;
     loop.costs.reserve(batches);
-    const auto before = allocations;
+    const auto before = allocations();
     for (int i = 0; i < batches; ++i) {
         const auto begin = std::chrono::steady_clock::now();
         for (int j = 0; j < batch; ++j) cache.release(cache.acquire(key), {});
         loop.costs.push_back(Nanoseconds(std::chrono::steady_clock::now() - begin).count() / batch);
     }
-    loop.allocated = allocations - before;
+    loop.allocated = allocations() - before;
     return loop;
 }
 

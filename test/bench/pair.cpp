@@ -2,18 +2,16 @@
 // to both, so that their ratio repeats where times of programs run one after the other do not. --block: the
 // requests of a thread's turn.
 #include "raw.hpp"
+#include "session.hpp"
 
 #include <ringlet/ringlet.hpp>
 
 #include <algorithm>
-#include <array>
 #include <barrier>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <stdexcept>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -24,30 +22,16 @@ using Clock = std::chrono::steady_clock;
 class Pair {
   public:
     Pair(const ringlet::ConnectionCache& cache, const bench::Flags& flags)
-        : flags_(flags), urls_(flags), raw_(flags), session_(cache) {
-        session_.http_version(flags.protocol == "h2" ? ringlet::HttpVersion::http_2
-                                                     : ringlet::HttpVersion::http_1_1);
-        if (!flags.ca.empty()) session_.ca_file(flags.ca);
-    }
+        : flags_(flags), urls_(flags), raw_(flags), session_(bench::make_session(cache, flags)) {}
 
     void raw() { raw_.get(urls_.next()); }
-    void ours() {
-        auto response = session_.get(urls_.next());
-        if (response.status() != 200) throw std::runtime_error("status " + std::to_string(response.status()));
-        if (flags_.api != "read") {
-            response.text();
-            return;
-        }
-        while (response.read(buffer_) != 0) {
-        }
-    }
+    void ours() { bench::request(session_, flags_, urls_.next()); }
 
   private:
     const bench::Flags& flags_;
     bench::Urls urls_;
     bench::RawHandle raw_;
     ringlet::Session session_;
-    std::array<std::byte, 65536> buffer_;
 };
 
 /// How long each turn of all threads together took, raw and ringlet alternating.
