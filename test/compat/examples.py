@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """libcurl's own example programs, unchanged, with and without the drop-in.
 
-Each that compiles against this libcurl must compile with `-include ringlet/curl.h`, in C or C++ as it is written; those that
-speak HTTP run against a local server (example.com is replaced by its address) and must say and return the same.
+Each that compiles and links with this libcurl must do so with `-include ringlet/curl.h`, in C or C++ as it is written; those
+that speak HTTP run against a local server (example.com is replaced by its address) and must say and return the same.
 
 usage: examples.py EXAMPLES_DIRECTORY INCLUDE_DIRECTORY LIBRARY_DIRECTORY; exit code 77: no examples here
 """
@@ -66,9 +66,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def compile_one(source, target, flags, libraries):
+def compile_one(source, flags, result):
     cxx = source.suffix == ".cpp"
-    result = ["-o", str(target), *libraries] if source.stem in RUN else ["-fsyntax-only"]
     command = ["c++" if cxx else "cc", "-w", "-O0", *flags, str(source), *result]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     return run.returncode == 0, run.stderr
@@ -101,14 +100,15 @@ def build(source, work, urls, include, library):
     text = HOSTS.sub('"' + url, source.read_text(encoding="utf-8", errors="replace"))
     copy = work / source.name
     copy.write_text(text, encoding="utf-8")
+    plain, ringlet = (str(work / (source.stem + end)) for end in (".plain", ".ringlet"))
     libraries = ["-lcurl", "-lpthread"]
-    good, _ = compile_one(copy, work / (source.stem + ".plain"), flags, libraries)
-    if not good:
-        return source, None, ""
-    flags = [*flags, "-I", include, "-include", "ringlet/curl.h"]
-    good, words = compile_one(copy, work / (source.stem + ".ringlet"), flags,
-                              ["-L", library, "-Wl,-rpath," + library, "-lringlet", *libraries])
-    return source, good, words
+    drop_in = [*flags, "-I", include, "-include", "ringlet/curl.h"]
+    drop_in_libraries = ["-L", library, "-Wl,-rpath," + library, "-lringlet"]
+    for wanted, got in ((["-o", plain, *libraries], ["-o", ringlet, *drop_in_libraries, *libraries]),
+                        (["-c", "-o", plain], ["-c", "-o", ringlet])):  # those that need more libraries than there are
+        if compile_one(copy, flags, wanted)[0]:
+            return source, *compile_one(copy, drop_in, got)
+    return source, None, ""
 
 
 def serve(context=None):
