@@ -118,7 +118,9 @@ class EasyRecord {
         return given_up_ || !pooled_ || keeps_private_ || !private_options_.empty();
     }
     bool binds_credentials() const noexcept;
-    bool set_to_something(CURLoption option) const noexcept;
+    bool needs_new_connection() const noexcept;
+    bool is_set(CURLoption option) const noexcept;            // not to null
+    bool set_to_something(CURLoption option) const noexcept;  // not to "" either
     bool identity_is_process_wide(const char* user, const char* password) const noexcept;
     bool authenticates_by_itself() const noexcept;
     std::string rest_of_key() const;

@@ -1,6 +1,7 @@
 // What lane a handle's next transfer takes.
 #include "compat/easy_record.hpp"
 #include "curl/handles.hpp"
+#include "curl/library.hpp"
 #include "curl/option_rules.hpp"
 #include "value/origin.hpp"
 #include "value/text.hpp"
@@ -39,19 +40,25 @@ bool EasyRecord::binds_credentials() const noexcept {
            binds_connection(static_cast<unsigned long>(proxy_auth_));
 }
 
+bool EasyRecord::is_set(CURLoption option) const noexcept {
+    const auto* text = value_of(option);
+    return text != nullptr && *text != "0";
+}
+
 bool EasyRecord::set_to_something(CURLoption option) const noexcept {
     const auto* text = value_of(option);
     return text != nullptr && *text != "0" && *text != "=";
 }
 
-/// Negotiate takes no notice of user and password, but begins only where one is given (":" as a rule). Among
-/// other schemes it needs an offer of the server's, which the end of the transfer tells: see may_negotiate().
+/// Negotiate takes no notice of user and password, but begins only where one is given (":" as a rule, or "").
+/// Among other schemes it needs an offer of the server's, which the end of the transfer tells: see
+/// may_negotiate().
 bool EasyRecord::identity_is_process_wide(const char* user, const char* password) const noexcept {
     if ((static_cast<unsigned long>(proxy_auth_) & CURLAUTH_NEGOTIATE) != 0) return true;
     if (!may_negotiate()) return false;
     const auto* both = value_of(CURLOPT_USERPWD);
-    const bool given = user != nullptr || (both != nullptr && *both != "0") ||
-                       set_to_something(CURLOPT_USERNAME) || set_to_something(CURLOPT_XOAUTH2_BEARER);
+    const bool given = user != nullptr || is_set(CURLOPT_USERPWD) || is_set(CURLOPT_USERNAME) ||
+                       is_set(CURLOPT_XOAUTH2_BEARER);
     if (!given) return false;
     if (static_cast<unsigned long>(http_auth_) == CURLAUTH_NEGOTIATE) return true;
     const auto colon = both != nullptr ? both->find(':') : std::string::npos;
@@ -59,6 +66,14 @@ bool EasyRecord::identity_is_process_wide(const char* user, const char* password
                               set_to_something(CURLOPT_PASSWORD) ||
                               (colon != std::string::npos && colon + 1 < both->size());
     return !has_password;
+}
+
+/// libcurl before 8.0.0 begins HTTP/2 anew on a kept connection when it is told beforehand that it is spoken
+/// there, and fails: a handle that has not been used before would fail like one that has.
+bool EasyRecord::needs_new_connection() const noexcept {
+    const auto* version = value_of(CURLOPT_HTTP_VERSION);
+    return version != nullptr && *version == std::to_string(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE) &&
+           curl_version_number() < 0x080000;
 }
 
 /// The program's own list is looked at for HTTP only: for others libcurl leaves it alone, and it may be gone.
@@ -113,7 +128,7 @@ bool EasyRecord::fill_key(CURLU* url, std::string_view authority) {
     const auto scheme = part(CURLUPART_SCHEME), host = part(CURLUPART_HOST), port = part(CURLUPART_PORT);
     if (!scheme || !host) return false;
     const auto scheme_name = lower_case(scheme.get());
-    if (scheme_name != "http" && scheme_name != "https") return false;
+    if ((scheme_name != "http" && scheme_name != "https") || needs_new_connection()) return false;
     const auto* own_port = value_of(CURLOPT_PORT);
     std::string origin = scheme_name + "://" + lower_case(host.get()) + ':';
     origin += own_port != nullptr && *own_port != "0" ? *own_port : std::string(port ? port.get() : "");

@@ -84,6 +84,21 @@ TEST_CASE("an identity that no option shows takes no lane", "[compat]") {
     CHECK(cache.stats().requests == before + 1);
 }
 
+TEST_CASE("a name that is empty is one that Negotiate begins with", "[compat]") {
+    const auto option = GENERATE(CURLOPT_USERNAME, CURLOPT_XOAUTH2_BEARER);
+    const auto cache = emptied_cache();
+    const auto before = cache.stats().requests;
+    const Origin origin(respond_with(reply("x")));
+    EasyHandle easy(origin.url());
+    easy.set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
+    easy.set(option, "");
+    (void)easy.perform();  // whether there is a ticket is the machine's
+    CHECK(cache.stats().requests == before);
+    easy.set(option, static_cast<char*>(nullptr));
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(cache.stats().requests == before + 1);
+}
+
 TEST_CASE("what was offered Negotiate is given to nobody else", "[compat]") {
     const auto cache = emptied_cache();
     const Origin origin(handler([](const Recorded& r) {

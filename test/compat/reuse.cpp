@@ -10,6 +10,7 @@
 
 #include "compat/c_program.h"
 #include "support/certificates.hpp"
+#include "support/h2_origin.hpp"
 #include "support/origin.hpp"
 #include "support/temp_dir.hpp"
 
@@ -40,6 +41,17 @@ TEST_CASE("the same over TLS does one handshake", "[compat]") {
     CHECK(request_with_new_handles(origin.url().c_str(), ca.c_str(), 200, &connects, &bytes) == 0);
     CHECK(origin.snapshot().handshakes == 1);
     CHECK(bytes == 2000);
+}
+
+TEST_CASE("each new handle can speak HTTP/2 by prior knowledge", "[compat]") {
+    emptied_cache();
+    const Origin origin(h2_handler([](const H2Request&) { return h2_respond("x"); }), h2_options(false));
+    for (int i = 0; i < 3; ++i) {
+        EasyHandle easy(origin.url());
+        easy.set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+        CHECK(easy.perform() == CURLE_OK);
+        CHECK(easy.status() == 200);
+    }
 }
 
 TEST_CASE("one handle for many requests keeps its connection", "[compat]") {
