@@ -7,6 +7,7 @@
 #include "curl/option_rules.hpp"
 #include "lane/lane.hpp"
 
+#include <mutex>
 #include <new>
 
 namespace ringlet::detail::drop_in {
@@ -87,8 +88,8 @@ CURLcode getinfo(CURL* easy, CURLINFO info, std::va_list& value) noexcept {
 
 void reset(CURL* easy) noexcept {
     auto* const record = EasyTable::instance().find(easy);
-    std::unique_lock<std::mutex> parked;
-    if (record != nullptr && !record->running) parked = std::unique_lock(record->park_mutex);
+    std::unique_lock<FreeLock> parked;
+    if (record != nullptr && !record->running) parked = std::unique_lock(record->park_lock);
     curl().easy_reset(easy);
     if (record != nullptr) record->reset();
 }
@@ -105,8 +106,8 @@ CURL* duplicate(CURL* easy) noexcept {
 void cleanup(CURL* easy) noexcept {
     const auto record = EasyTable::instance().remove(easy);
     if (record == nullptr) return curl().easy_cleanup(easy);
-    std::unique_lock<std::mutex> parked;
-    if (!record->running) parked = std::unique_lock(record->park_mutex);
+    std::unique_lock<FreeLock> parked;
+    if (!record->running) parked = std::unique_lock(record->park_lock);
     curl().easy_cleanup(easy);
     if (parked) {
         give_back(*record);

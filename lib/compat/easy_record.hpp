@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cache/lease.hpp"
+#include "compat/free_lock.hpp"
 #include "curl/api.hpp"
 #include "lane/lane.hpp"
 #include "lane/lane_key.hpp"
@@ -9,7 +10,6 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -98,11 +98,10 @@ class EasyRecord {
     struct Ride;
     std::shared_ptr<Ride> ride;
     bool running = false;        // inside perform(), or left in its middle
-    bool boarded = false;        // ... on a lane, with its callbacks
     bool names_on_lane = false;  // so the handle's own multi may not have them
 
-    /// See docs/design/drop-in.md, parked lanes. Guarded by park_mutex.
-    std::mutex park_mutex;
+    /// See docs/design/drop-in.md, parked lanes. Guarded by park_lock.
+    FreeLock park_lock;
     Lease parked;
 
   private:

@@ -2,6 +2,7 @@
 
 #include "cache/cache.hpp"
 
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -60,7 +61,7 @@ bool EasyTable::close_a_parked_one() noexcept {
     const auto holder = [this](Shard& shard) -> std::shared_ptr<EasyRecord> {
         const Lock lock(shard.mutex);
         for (const auto& [easy, record] : shard.records) {
-            const std::unique_lock parked(record->park_mutex, std::try_to_lock);
+            const std::unique_lock parked(record->park_lock, std::try_to_lock);
             if (parked && record->parked) return record;
         }
         return nullptr;
@@ -70,7 +71,7 @@ bool EasyTable::close_a_parked_one() noexcept {
         if (!record) continue;
         // Its handle waits until the connection is gone: the two share objects without locks. If it runs by
         // now it must not be waited for.
-        const std::unique_lock parked(record->park_mutex, std::try_to_lock);
+        const std::unique_lock parked(record->park_lock, std::try_to_lock);
         if (!parked || !record->parked) continue;
         const auto cache = record->parked.cache();
         cache->release(std::move(record->parked), {.close = CloseReason::over_limit});

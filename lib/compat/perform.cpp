@@ -6,6 +6,7 @@
 #include "compat/easy_table.hpp"
 #include "compat/pooled_transfer.hpp"
 #include "compat/switches.hpp"
+#include "policy/ids.hpp"
 #include "ringlet/connection_cache.hpp"
 #include "ringlet/error.hpp"
 
@@ -34,24 +35,32 @@ const std::shared_ptr<Cache>& process_wide_cache() {
     return cache;
 }
 
-/// Parked lanes hold slots for handles that may never need them again: they give way before anybody waits.
-Lease acquire_from(Cache& cache, const LaneKey& key, AcquireLimits limits) {
-    if (!lanes_are_parked() || !limited(cache.settings())) return cache.acquire(key, limits);
+/// Parked lanes hold slots for handles that may never need them again: they give way to those who wait. One
+/// may be parked while somebody waits already, and the cache wakes nobody for that: they look again and
+/// again.
+Lease acquire_crowded(Cache& cache, const LaneKey& key, AcquireLimits limits) {
+    constexpr std::chrono::milliseconds longest(50);
+    std::chrono::milliseconds patience(2);
     const auto deadline = limits.deadline;
+    const auto timeout = cache.settings().acquire_timeout;
+    const auto own_limit = timeout == Duration{} ? never : later(Clock::now(), timeout.value());
     while (true) {
-        constexpr std::chrono::milliseconds patience(2);
         limits.deadline = std::min(deadline, Clock::now() + patience);
         try {
             return cache.acquire(key, limits);
         } catch (const Error& e) {
             const bool crowded = e.code() == Errc::timeout || e.code() == Errc::acquire_timeout;
             if (!crowded || Clock::now() >= deadline) throw;
+            if (EasyTable::instance().close_a_parked_one()) continue;
+            if (e.code() == Errc::acquire_timeout || Clock::now() >= own_limit) throw;
         }
-        if (!EasyTable::instance().close_a_parked_one()) {
-            limits.deadline = deadline;
-            return cache.acquire(key, limits);
-        }
+        patience = std::min(2 * patience, longest);
     }
+}
+
+Lease acquire_from(Cache& cache, const LaneKey& key, const AcquireLimits& limits) {
+    const bool crowded = lanes_are_parked() && limited(cache.settings());
+    return crowded ? acquire_crowded(cache, key, limits) : cache.acquire(key, limits);
 }
 
 /// The handle's own parked lane, where it will do, else one of the cache's.
@@ -98,7 +107,7 @@ bool has_let_go(CURLcode result) noexcept {
 }  // namespace
 
 struct EasyRecord::Ride {
-    std::unique_lock<std::mutex> parking_lot;
+    std::unique_lock<FreeLock> parking_lot;
     Lease before;  // given back once the handle has let go of it
     Lease lease;
     std::optional<PooledTransfer> transfer;
@@ -153,7 +162,7 @@ CURLcode pass_through(CURL* easy, EasyRecord& record, const Cancellation& cancel
 CURLcode perform_somehow(CURL* easy, EasyRecord& record) {
     const Cancellation cancellation;
     auto& ride = *record.ride;
-    if (lanes_are_parked() || record.parked) ride.parking_lot = std::unique_lock(record.park_mutex);
+    if (lanes_are_parked() || record.parked) ride.parking_lot = std::unique_lock(record.park_lock);
     record.verified.reset();
     if (record.parked) ride.before = std::move(record.parked);
     CURLcode failure = CURLE_OK;

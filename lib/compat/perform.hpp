@@ -13,7 +13,7 @@ CURLcode perform_pooled(CURL* easy, EasyRecord& record);
 /// What a transfer that was left in its middle held, once its handle is destroyed.
 void give_up_transfer(EasyRecord& record) noexcept;
 
-/// Ends the loan of a parked lane, if there is one: its handle refers to the connection no longer. park_mutex
+/// Ends the loan of a parked lane, if there is one: its handle refers to the connection no longer. park_lock
 /// is held.
 void give_back(EasyRecord& record) noexcept;
 

@@ -2,14 +2,18 @@
 // with it.
 #include "compat/perform.hpp"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <filesystem>
 #include <string>
 #include <thread>
 
 #include "compat/easy_handle.hpp"
+#include "compat/easy_table.hpp"
 #include "compat/handle_traffic.h"
 #include "compat/program.hpp"
+#include "support/fixture.hpp"
 #include "support/origin.hpp"
 
 namespace {
@@ -117,6 +121,50 @@ TEST_CASE("a handle that is in use all the time lets others have their turn", "[
     busy.join();
     CHECK(failures == 0);
     CHECK(origin.peak_open() == 1);
+}
+
+TEST_CASE("a lane that is parked while somebody waits already is closed for them", "[.limited]") {
+    const Parking parking(true);
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x")));
+    EasyHandle first(origin.url());
+    CHECK(first.perform() == CURLE_OK);
+    auto& lock = detail::EasyTable::instance().find(first.get())->park_lock;
+    lock.lock();  // as if its transfer were not quite over
+    const auto before = cache.stats().waits;
+    std::atomic<CURLcode> code = CURL_LAST;
+    std::jthread waiting([&] {
+        EasyHandle other(origin.url());
+        code = other.perform();
+    });
+    CHECK(eventually([&] { return cache.stats().waits >= before + 2; }));
+    lock.unlock();
+    waiting.join();
+    CHECK(code == CURLE_OK);
+}
+
+TEST_CASE("a transfer that a cancelled thread left with its lock is cleaned up by another",
+          "[compat][parking]") {
+    const Parking parking(true);
+    const auto cache = emptied_cache();
+    const Origin origin([](Connection& c) {
+        (void)c.read_request();
+        c.wait_for_stop();
+    });
+    EasyHandle easy(origin.url());
+    easy.set(CURLOPT_TIMEOUT_MS, 0L);
+    pthread_t thread{};
+    const auto perform = [](void* handle) -> void* {
+        static_cast<EasyHandle*>(handle)->perform();
+        return nullptr;
+    };
+    REQUIRE(::pthread_create(&thread, nullptr, perform, &easy) == 0);
+    CHECK(origin.wait_for_requests(1));
+    CHECK(::pthread_cancel(thread) == 0);
+    CHECK(::pthread_join(thread, nullptr) == 0);
+    easy.cleanup();
+    CHECK(cache.stats().leased == 0);
+    CHECK(cache.stats().open == 0);
 }
 
 TEST_CASE("under a limit nobody waits for ever for a lane that is parked", "[compat][parking]") {
