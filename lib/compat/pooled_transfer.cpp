@@ -174,9 +174,8 @@ std::optional<CURLcode> PooledTransfer::run(const Cancellation& cancellation) {
     // that it closes here goes out with MSG_NOSIGNAL.
     knows_sockets_ = lane.alight(easy_);
     if (as_it_is) restore_dns_timeout(easy_, record_);
-    if (older) set_max_age(easy_, own_max_age);
+    if (older && !record_.own_max_age()) set_max_age(easy_, own_max_age);  // else a callback has set it
     if (!as_it_is && !watched) note_name_cache(started);
-    record_.boarded = false;
     lane.set_client(nullptr);
     if (was_open_ && lane.socket() != kept_socket_ && info<long>(CURLINFO_NUM_CONNECTS) != 0)
         record_.verified.reset();

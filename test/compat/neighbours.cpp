@@ -3,6 +3,7 @@
 #include "compat/easy_handle.hpp"
 
 #include <catch2/generators/catch_generators.hpp>
+#include <catch2/matchers/catch_matchers.hpp>
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -11,10 +12,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdarg>
+#include <cstdint>
+#include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "compat/program.hpp"
+#include "curl/api.hpp"
 #include "support/certificates.hpp"
 #include "support/child.hpp"
 #include "support/origin.hpp"
@@ -328,6 +335,71 @@ TEST_CASE("a transfer that was left by longjmp is cleaned up with its handle", "
     curl_easy_setopt(easy, CURLOPT_URL, origin.url().c_str());
     CHECK(perform_and_jump_out(easy));
     curl_easy_cleanup(easy);
+    CHECK(cache.stats().leased == 0);
+    CHECK(cache.stats().open == 0);
+    CHECK(origin.wait_for_open(0));
+    EasyHandle other(origin.url());
+    CHECK(other.perform() == CURLE_OK);
+    CHECK(other.body == "x");
+}
+
+/// The last value of CURLOPT_MAXAGE_CONN that libcurl was given; -1: none.
+long max_age = -1;
+CURLcode (*setopt_of_libcurl)(CURL*, CURLoption, ...) = nullptr;
+
+CURLcode note_max_age(CURL* easy, CURLoption option, ...) {
+    std::va_list values;
+    va_start(values, option);
+    void* const value = va_arg(values, void*);
+    va_end(values);
+    if (option == CURLOPT_MAXAGE_CONN) max_age = static_cast<long>(reinterpret_cast<std::intptr_t>(value));
+    return setopt_of_libcurl(easy, option, value);
+}
+
+// Run by the next one, with a cache that keeps connections for longer than libcurl would.
+TEST_CASE("MAXAGE_CONN that a callback set stays set", "[.long_idle]") {
+    const Origin origin(respond_with(reply("x")));
+    EasyHandle easy(origin.url());
+    CHECK(easy.perform() == CURLE_OK);
+    easy.set(CURLOPT_WRITEDATA, easy.get());
+    easy.set(
+        CURLOPT_WRITEFUNCTION, +[](char*, std::size_t size, std::size_t n, void* handle) {
+            curl_easy_setopt(static_cast<CURL*>(handle), CURLOPT_MAXAGE_CONN, 7L);
+            return size * n;
+        });
+    static auto noting = detail::curl();  // ringlet's thread may use it to the end
+    setopt_of_libcurl = std::exchange(noting.easy_setopt, note_max_age);
+    const auto& real = detail::replace_curl_api(noting);
+    CHECK(easy.perform() == CURLE_OK);
+    detail::replace_curl_api(real);
+    CHECK(easy.connects() == 0);
+    CHECK(max_age == 7);
+}
+
+TEST_CASE("a cache that keeps connections for long leaves the program's own limit alone", "[compat]") {
+    const auto self = std::filesystem::read_symlink("/proc/self/exe").string();
+    const auto ran = run("RINGLET_IDLE_TIMEOUT=300 '" + self + "' '[long_idle]'");
+    INFO(ran.output);
+    CHECK(ran.exit_code == 0);
+}
+
+TEST_CASE("a transfer can be left by an exception", "[compat]") {
+    const bool kept = GENERATE(false, true);
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x")));
+    if (kept) {
+        EasyHandle first(origin.url());
+        CHECK(first.perform() == CURLE_OK);
+    }
+    EasyHandle easy(origin.url());
+    easy.set(
+        CURLOPT_WRITEFUNCTION,
+        +[](char*, std::size_t, std::size_t, void*) -> std::size_t { throw std::runtime_error("enough"); });
+    CHECK_THROWS_WITH(easy.perform(), "enough");
+    int cancellation = PTHREAD_CANCEL_DISABLE;
+    CHECK(::pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancellation) == 0);
+    CHECK(cancellation == PTHREAD_CANCEL_ENABLE);
+    easy.cleanup();
     CHECK(cache.stats().leased == 0);
     CHECK(cache.stats().open == 0);
     CHECK(origin.wait_for_open(0));
