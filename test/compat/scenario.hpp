@@ -60,7 +60,8 @@ struct List {
 struct Scenario {
     const char* name;
     std::function<void(Transcript&, World&)> run;
-    std::size_t without_lane = 0;  // transfers that the drop-in leaves to libcurl
+    std::size_t without_lane = 0;        // transfers that the drop-in leaves to libcurl
+    std::size_t on_new_connections = 0;  // of the others, when the scenario is run again
 };
 
 /// One handle, one transfer of that path.
@@ -86,6 +87,12 @@ Scenario over_tls(const char* name, Setup setup, std::string_view host = "127.0.
 /// One of its transfers takes no lane.
 inline Scenario left_to_libcurl(Scenario scenario) {
     scenario.without_lane = 1;
+    return scenario;
+}
+
+/// So many of its transfers find no connection, however often it is run.
+inline Scenario connects_again(Scenario scenario, std::size_t transfers = 1) {
+    scenario.on_new_connections = transfers;
     return scenario;
 }
 

@@ -13,29 +13,30 @@ std::vector<Scenario> tls_and_versions() {
         over_tls(
             "TLS 1.2",
             [](Watched& h) { h.set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_MAX_TLSv1_2)); }),
-        over_tls("an unknown authority",
-                 [](Watched& h) {
-                     h.set(CURLOPT_CAINFO, static_cast<char*>(nullptr))
-                         .set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
-                 }),
+        connects_again(over_tls("an unknown authority",
+                                [](Watched& h) {
+                                    h.set(CURLOPT_CAINFO, static_cast<char*>(nullptr))
+                                        .set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+                                })),
         over_tls("no verification",
                  [](Watched& h) {
                      h.set(CURLOPT_CAINFO, static_cast<char*>(nullptr))
                          .set(CURLOPT_CAPATH, static_cast<char*>(nullptr))
                          .set(CURLOPT_SSL_VERIFYPEER, 0L);
                  }),
-        over_tls("a wrong pin",
-                 [](Watched& h) {
-                     h.set(CURLOPT_PINNEDPUBLICKEY, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-                 }),
+        connects_again(over_tls("a wrong pin",
+                                [](Watched& h) {
+                                    h.set(CURLOPT_PINNEDPUBLICKEY,
+                                          "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+                                })),
         left_to_libcurl(over_tls("certificate information", [](Watched& h) { h.set(CURLOPT_CERTINFO, 1L); })),
-        over_tls("a file of authorities that is not there",
-                 [](Watched& h) { h.set(CURLOPT_CAINFO, "/no/such/file"); }),
-        {"TLS to a port that does not speak it",
-         [](Transcript& t, World& w) {
-             auto url = w.closes.url("/");
-             t.handle(url.replace(0, 4, "https"))->perform();
-         }},
+        connects_again(over_tls("a file of authorities that is not there",
+                                [](Watched& h) { h.set(CURLOPT_CAINFO, "/no/such/file"); })),
+        connects_again({"TLS to a port that does not speak it",
+                        [](Transcript& t, World& w) {
+                            auto url = w.closes.url("/");
+                            t.handle(url.replace(0, 4, "https"))->perform();
+                        }}),
         {"HTTP/2",
          [](Transcript& t, World& w) {
              const auto h = t.handle(w.h2.url("/x"));
@@ -50,7 +51,8 @@ std::vector<Scenario> tls_and_versions() {
              h->set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
              h->perform();
              h->perform();
-         }},
+         },
+         curl_version_info(CURLVERSION_NOW)->version_num < 0x080000 ? 2U : 0U},
     };
 }
 
@@ -86,12 +88,12 @@ std::vector<Scenario> ways() {
              h->set(CURLOPT_PROXYUSERPWD, "p:w");
              h->perform();
          }},
-        {"a tunnel that is refused",
-         [](Transcript& t, World& w) {
-             const auto h = t.handle(w.tls.url("/x"));
-             h->set(CURLOPT_PROXY, w.guarded.url().c_str()).set(CURLOPT_CAINFO, w.ca.c_str());
-             h->perform();
-         }},
+        connects_again({"a tunnel that is refused",
+                        [](Transcript& t, World& w) {
+                            const auto h = t.handle(w.tls.url("/x"));
+                            h->set(CURLOPT_PROXY, w.guarded.url().c_str()).set(CURLOPT_CAINFO, w.ca.c_str());
+                            h->perform();
+                        }}),
         {"SOCKS",
          [](Transcript& t, World& w) {
              const auto h = t.handle(w.plain.url("/x"));
@@ -162,18 +164,18 @@ std::vector<Scenario> handles_over_time() {
              h->set(CURLOPT_COOKIELIST, "ALL").set(CURLOPT_COOKIE, "mine=1");
              h->perform();
          }},
-        {"reset and duplicate",
-         [](Transcript& t, World& w) {
-             const auto h = t.handle(w.plain.url("/echo"));
-             h->set(CURLOPT_COOKIEFILE, "").set(CURLOPT_USERAGENT, "first");
-             h->perform();
-             const auto copy = h->duplicate();
-             h->reset();
-             h->url(w.plain.url("/echo"));
-             h->perform();
-             copy->set(CURLOPT_FRESH_CONNECT, 1L);
-             copy->perform();
-         }},
+        connects_again({"reset and duplicate",
+                        [](Transcript& t, World& w) {
+                            const auto h = t.handle(w.plain.url("/echo"));
+                            h->set(CURLOPT_COOKIEFILE, "").set(CURLOPT_USERAGENT, "first");
+                            h->perform();
+                            const auto copy = h->duplicate();
+                            h->reset();
+                            h->url(w.plain.url("/echo"));
+                            h->perform();
+                            copy->set(CURLOPT_FRESH_CONNECT, 1L);
+                            copy->perform();
+                        }}),
         {"five requests on one handle, verbose",
          [](Transcript& t, World& w) {
              const auto h = t.handle(w.plain.url("/x"));
@@ -196,25 +198,27 @@ std::vector<Scenario> handles_over_time() {
              h->set(CURLOPT_FOLLOWLOCATION, 1L).verbose();
              h->perform();
          }},
-        {"a connection that the server closes between two requests",
-         [](Transcript& t, World& w) {
-             const auto h = t.handle(w.plain.url("/close"));
-             h->perform();
-             h->perform();
-             h->set(CURLOPT_FORBID_REUSE, 1L).url(w.plain.url("/x"));
-             h->perform();
-             h->perform();
-         }},
-        {"an error and then a good transfer",
-         [](Transcript& t, World& w) {
-             const auto h = t.handle(w.plain.url("/cut"));
-             h->perform();
-             h->url(w.plain.url("/x"));
-             h->perform();
-             h->url(w.plain.url("/404")).set(CURLOPT_FAILONERROR, 1L);
-             h->perform();
-             h->perform();
-         }},
+        connects_again({"a connection that the server closes between two requests",
+                        [](Transcript& t, World& w) {
+                            const auto h = t.handle(w.plain.url("/close"));
+                            h->perform();
+                            h->perform();
+                            h->set(CURLOPT_FORBID_REUSE, 1L).url(w.plain.url("/x"));
+                            h->perform();
+                            h->perform();
+                        }},
+                       4),
+        connects_again({"an error and then a good transfer",
+                        [](Transcript& t, World& w) {
+                            const auto h = t.handle(w.plain.url("/cut"));
+                            h->perform();
+                            h->url(w.plain.url("/x"));
+                            h->perform();
+                            h->url(w.plain.url("/404")).set(CURLOPT_FAILONERROR, 1L);
+                            h->perform();
+                            h->perform();
+                        }},
+                       3),
         {"a port of its own",
          [](Transcript& t, World& w) {
              const auto h = t.handle("http://127.0.0.1/echo");

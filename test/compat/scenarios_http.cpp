@@ -61,25 +61,27 @@ std::vector<Scenario> answers() {
         one("204", "/204", nothing),
         one("304", "/304", nothing),
         one("404", "/404", nothing),
-        one("404 with FAILONERROR", "/404", [](Watched& h) { h.set(CURLOPT_FAILONERROR, 1L); }),
+        connects_again(
+            one("404 with FAILONERROR", "/404", [](Watched& h) { h.set(CURLOPT_FAILONERROR, 1L); })),
         one("503 with Retry-After", "/503", nothing),
-        one("Connection: close", "/close", nothing),
+        connects_again(one("Connection: close", "/close", nothing)),
         one("early hints", "/early", nothing),
-        one("HTTP/1.0", "/http10", nothing),
-        one("a body up to the end", "/until-close", nothing),
+        connects_again(one("HTTP/1.0", "/http10", nothing)),
+        connects_again(one("a body up to the end", "/until-close", nothing)),
         one("a large body", "/large", nothing),
         one("headers in the body", "/x", [](Watched& h) { h.set(CURLOPT_HEADER, 1L); }),
         one("file time", "/dated", [](Watched& h) { h.set(CURLOPT_FILETIME, 1L); }),
-        one("a time condition", "/dated",
-            [](Watched& h) {
-                h.set(CURLOPT_TIMECONDITION, static_cast<long>(CURL_TIMECOND_IFMODSINCE))
-                    .set(CURLOPT_TIMEVALUE, 1'000'000'000L);
-            }),
+        connects_again(one("a time condition", "/dated",
+                           [](Watched& h) {
+                               h.set(CURLOPT_TIMECONDITION, static_cast<long>(CURL_TIMECOND_IFMODSINCE))
+                                   .set(CURLOPT_TIMEVALUE, 1'000'000'000L);
+                           })),
         one("a range", "/range", [](Watched& h) { h.set(CURLOPT_RANGE, "5-7"); }),
         one("a resumed download", "/range", [](Watched& h) { h.set(CURLOPT_RESUME_FROM, 5L); }),
         one("a resumed upload", "/echo",
             [](Watched& h) { h.set(CURLOPT_UPLOAD, 1L).upload("0123456789").set(CURLOPT_RESUME_FROM, 4L); }),
-        one("resuming where the server will not", "/x", [](Watched& h) { h.set(CURLOPT_RESUME_FROM, 100L); }),
+        connects_again(one("resuming where the server will not", "/x",
+                           [](Watched& h) { h.set(CURLOPT_RESUME_FROM, 100L); })),
         one("every coding", "/echo", [](Watched& h) { h.set(CURLOPT_ACCEPT_ENCODING, ""); }),
         one("HTTP/1.0 asked for", "/echo",
             [](Watched& h) { h.set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_0)); }),
@@ -88,21 +90,26 @@ std::vector<Scenario> answers() {
 
 std::vector<Scenario> errors() {
     return {
-        one("an empty reply", "/hang-up", nothing),
-        one("a reset", "/reset", nothing),
-        one("garbage", "/garbage", nothing),
-        one("HTTP/0.9 allowed", "/garbage", [](Watched& h) { h.set(CURLOPT_HTTP09_ALLOWED, 1L); }),
-        one("a body cut short", "/cut", nothing),
+        connects_again(one("an empty reply", "/hang-up", nothing)),
+        connects_again(one("a reset", "/reset", nothing)),
+        connects_again(one("garbage", "/garbage", nothing)),
+        connects_again(
+            one("HTTP/0.9 allowed", "/garbage", [](Watched& h) { h.set(CURLOPT_HTTP09_ALLOWED, 1L); })),
+        connects_again(one("a body cut short", "/cut", nothing)),
         one("two lengths", "/two-lengths", nothing),
-        one("a bad chunk", "/bad-chunk", nothing),
-        one("a timeout", "/silent", [](Watched& h) { h.set(CURLOPT_TIMEOUT_MS, 150L); }),
-        one("too slow", "/silent",
-            [](Watched& h) { h.set(CURLOPT_LOW_SPEED_LIMIT, 10L).set(CURLOPT_LOW_SPEED_TIME, 1L); }),
-        one("a write callback that refuses", "/large", [](Watched& h) { h.take_at_most = 0; }),
-        one("a file that is too large", "/large", [](Watched& h) { h.set(CURLOPT_MAXFILESIZE, 1000L); }),
-        {"a refused connection", [](Transcript& t, World& w) { t.handle(w.nobody_listens)->perform(); }},
-        {"a name without an address",
-         [](Transcript& t, World&) { t.handle("http://no-such-host.invalid/")->perform(); }},
+        connects_again(one("a bad chunk", "/bad-chunk", nothing)),
+        connects_again(one("a timeout", "/silent", [](Watched& h) { h.set(CURLOPT_TIMEOUT_MS, 150L); })),
+        connects_again(
+            one("too slow", "/silent",
+                [](Watched& h) { h.set(CURLOPT_LOW_SPEED_LIMIT, 10L).set(CURLOPT_LOW_SPEED_TIME, 1L); })),
+        connects_again(
+            one("a write callback that refuses", "/large", [](Watched& h) { h.take_at_most = 0; })),
+        connects_again(
+            one("a file that is too large", "/large", [](Watched& h) { h.set(CURLOPT_MAXFILESIZE, 1000L); })),
+        connects_again(
+            {"a refused connection", [](Transcript& t, World& w) { t.handle(w.nobody_listens)->perform(); }}),
+        connects_again({"a name without an address",
+                        [](Transcript& t, World&) { t.handle("http://no-such-host.invalid/")->perform(); }}),
         left_to_libcurl({"a bad URL", [](Transcript& t, World&) { t.handle("http://a b/")->perform(); }}),
         left_to_libcurl({"no URL",
                          [](Transcript& t, World& w) {
@@ -112,7 +119,8 @@ std::vector<Scenario> errors() {
                          }}),
         left_to_libcurl(
             {"an unknown scheme", [](Transcript& t, World&) { t.handle("gopherus://h/")->perform(); }}),
-        one("a scheme that is not allowed", "/x", [](Watched& h) { h.set(CURLOPT_PROTOCOLS_STR, "https"); }),
+        connects_again(one("a scheme that is not allowed", "/x",
+                           [](Watched& h) { h.set(CURLOPT_PROTOCOLS_STR, "https"); })),
         one("an option that libcurl refuses", "/x",
             [](Watched& h) { h.set(CURLOPT_HTTP_VERSION, 999L).set(static_cast<CURLoption>(9999), 1L); }),
     };
@@ -138,11 +146,11 @@ std::vector<Scenario> redirects_and_authentication() {
                 follow(h);
                 h.set(CURLOPT_UPLOAD, 1L).upload("again");
             }),
-        one("307 of a PUT that cannot rewind", "/to-echo-307",
-            [=](Watched& h) {
-                follow(h);
-                h.set(CURLOPT_UPLOAD, 1L).upload("once", 1000, false);
-            }),
+        connects_again(one("307 of a PUT that cannot rewind", "/to-echo-307",
+                           [=](Watched& h) {
+                               follow(h);
+                               h.set(CURLOPT_UPLOAD, 1L).upload("once", 1000, false);
+                           })),
         one("303", "/to-echo-303",
             [=](Watched& h) {
                 follow(h);
@@ -153,7 +161,7 @@ std::vector<Scenario> redirects_and_authentication() {
                 follow(h);
                 h.set(CURLOPT_MAXREDIRS, 3L);
             }),
-        one("a redirect to a protocol that is not allowed", "/to-ftp", follow),
+        connects_again(one("a redirect to a protocol that is not allowed", "/to-ftp", follow)),
         one("basic authentication", "/basic", [](Watched& h) { h.set(CURLOPT_USERPWD, "user:secret"); }),
         one("basic authentication, wrong", "/basic",
             [](Watched& h) { h.set(CURLOPT_USERPWD, "user:wrong"); }),
@@ -177,14 +185,15 @@ std::vector<Scenario> redirects_and_authentication() {
                     .set(CURLOPT_USERPWD, "user:secret")
                     .set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_ANY));
             }),
-        {"a redirect to another origin and back",
-         [](Transcript& t, World& w) {
-             const Origin away(handler([&](const Recorded&) { return redirect_to(w.plain.url("/echo")); }));
-             const auto h = t.handle(away.url("/"));
-             h->set(CURLOPT_FOLLOWLOCATION, 1L).set(CURLOPT_USERPWD, "user:secret");
-             const auto code = h->perform();
-             t.line("done " + std::to_string(code));
-         }},
+        connects_again({"a redirect to another origin and back",
+                        [](Transcript& t, World& w) {
+                            const Origin away(
+                                handler([&](const Recorded&) { return redirect_to(w.plain.url("/echo")); }));
+                            const auto h = t.handle(away.url("/"));
+                            h->set(CURLOPT_FOLLOWLOCATION, 1L).set(CURLOPT_USERPWD, "user:secret");
+                            const auto code = h->perform();
+                            t.line("done " + std::to_string(code));
+                        }}),
         {"a password in the URL",
          [](Transcript& t, World& w) {
              auto url = w.plain.url("/basic");
