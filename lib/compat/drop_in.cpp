@@ -98,7 +98,7 @@ CURL* duplicate(CURL* easy) noexcept {
     auto* const record = EasyTable::instance().find(easy);
     CURL* const copy = curl().easy_duphandle(easy);
     if (copy == nullptr || record == nullptr) return copy;
-    if (record->boarded) take_off_lane(copy, *record);  // it was made in a callback
+    if (is_on_lane(*record)) take_off_lane(copy, *record);  // it was made in a callback
     EasyTable::instance().add(copy, *record);
     return copy;
 }

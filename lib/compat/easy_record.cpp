@@ -91,7 +91,8 @@ EasyRecord::EasyRecord(const EasyRecord& other)
 void EasyRecord::note_number(CURLoption option, long long value) {
     switch (effect_of(option)) {
         case OptionEffect::harmless:
-            return note_request(option, value, nullptr);
+            if (const auto take = taker_of(option)) take(*this, value, nullptr);
+            return;
         case OptionEffect::own_way:
             connect_only_ = value != 0;
             return;  // CURLOPT_CONNECT_ONLY
@@ -111,7 +112,8 @@ void EasyRecord::note_number(CURLoption option, long long value) {
 void EasyRecord::note_pointer(CURLoption option, const void* value) {
     switch (effect_of(option)) {
         case OptionEffect::harmless:
-            return note_request(option, 0, value);
+            if (const auto take = taker_of(option)) take(*this, 0, value);
+            return;
         case OptionEffect::own_way:
             return give_up();
         case OptionEffect::is_private:
@@ -145,80 +147,61 @@ void EasyRecord::note_names(const curl_slist* names) {
 }
 
 bool EasyRecord::concerned_by(CURLoption option) noexcept {
-    switch (option) {  // those of note_request()
-        case CURLOPT_ERRORBUFFER:
-        case CURLOPT_FRESH_CONNECT:
-        case CURLOPT_FOLLOWLOCATION:
-        case CURLOPT_DNS_CACHE_TIMEOUT:
-        case CURLOPT_MAXAGE_CONN:
-        case CURLOPT_TIMEOUT:
-        case CURLOPT_TIMEOUT_MS:
-        case CURLOPT_HTTPHEADER:
-        case CURLOPT_HTTPGET:
-        case CURLOPT_NOBODY:
-        case CURLOPT_UPLOAD:
-        case CURLOPT_POST:
-        case CURLOPT_POSTFIELDS:
-        case CURLOPT_COPYPOSTFIELDS:
-        case CURLOPT_MIMEPOST:
-        case CURLOPT_CUSTOMREQUEST:
-            return true;
-        default:
-            return option == opt_put || option == opt_httppost || effect_of(option) != OptionEffect::harmless;
-    }
+    return taker_of(option) != nullptr || effect_of(option) != OptionEffect::harmless;
 }
 
-/// What does not concern the connection, but how a transfer is run on a lane.
-void EasyRecord::note_request(CURLoption option, long long number, const void* pointer) noexcept {
+EasyRecord::Taker EasyRecord::taker_of(CURLoption option) noexcept {
     switch (option) {
         case CURLOPT_ERRORBUFFER:
-            error_buffer_ = static_cast<char*>(const_cast<void*>(pointer));
-            break;
+            return [](EasyRecord& r, long long, const void* buffer) noexcept {
+                r.error_buffer_ = static_cast<char*>(const_cast<void*>(buffer));
+            };
         case CURLOPT_FRESH_CONNECT:
-            fresh_connect_ = number != 0;
-            break;
+            return [](EasyRecord& r, long long on, const void*) noexcept { r.fresh_connect_ = on != 0; };
         case CURLOPT_DNS_CACHE_TIMEOUT:
-            own_dns_timeout_ = true;
-            break;
+            return [](EasyRecord& r, long long, const void*) noexcept { r.own_dns_timeout_ = true; };
         case CURLOPT_FOLLOWLOCATION:
-            follows_redirects_ = number != 0;
-            break;
+            return [](EasyRecord& r, long long on, const void*) noexcept { r.follows_redirects_ = on != 0; };
         case CURLOPT_TIMEOUT:
-            timeout_ms_ = static_cast<long>(number) * 1000;
-            break;
+            return [](EasyRecord& r, long long s, const void*) noexcept {
+                r.timeout_ms_ = static_cast<long>(s) * 1000;
+            };
         case CURLOPT_TIMEOUT_MS:
-            timeout_ms_ = static_cast<long>(number);
-            break;
+            return [](EasyRecord& r, long long ms, const void*) noexcept {
+                r.timeout_ms_ = static_cast<long>(ms);
+            };
         case CURLOPT_HTTPHEADER:
-            headers_ = static_cast<const curl_slist*>(pointer);
-            break;
+            return [](EasyRecord& r, long long, const void* list) noexcept {
+                r.headers_ = static_cast<const curl_slist*>(list);
+            };
         case CURLOPT_MAXAGE_CONN:
-            own_max_age_ = true;
-            break;
+            return [](EasyRecord& r, long long, const void*) noexcept { r.own_max_age_ = true; };
         case CURLOPT_NOBODY:
-            no_body_ = number != 0;
-            break;
+            return [](EasyRecord& r, long long on, const void*) noexcept { r.no_body_ = on != 0; };
         case CURLOPT_HTTPGET:
         case CURLOPT_UPLOAD:
         case opt_put:
-            no_body_ = no_body_ && number == 0;
-            break;
+            return
+                [](EasyRecord& r, long long on, const void*) noexcept { r.no_body_ = r.no_body_ && on == 0; };
         case CURLOPT_POST:
-            no_body_ = no_body_ && number == 0;
-            may_be_unsafe_ = may_be_unsafe_ || number != 0;
-            break;
+            return [](EasyRecord& r, long long on, const void*) noexcept {
+                r.no_body_ = r.no_body_ && on == 0;
+                r.may_be_unsafe_ = r.may_be_unsafe_ || on != 0;
+            };
         case CURLOPT_MIMEPOST:
         case opt_httppost:
-            no_body_ = false;
-            may_be_unsafe_ = may_be_unsafe_ || pointer != nullptr;
-            break;
+            return [](EasyRecord& r, long long, const void* form) noexcept {
+                r.no_body_ = false;
+                r.may_be_unsafe_ = r.may_be_unsafe_ || form != nullptr;
+            };
         case CURLOPT_POSTFIELDS:
         case CURLOPT_COPYPOSTFIELDS:
         case CURLOPT_CUSTOMREQUEST:
-            may_be_unsafe_ = may_be_unsafe_ || pointer != nullptr;
-            break;
+            return [](EasyRecord& r, long long, const void* text) noexcept {
+                r.may_be_unsafe_ = r.may_be_unsafe_ || text != nullptr;
+            };
         default:
-            break;
+            return nullptr;
     }
 }
 

@@ -77,6 +77,7 @@ class EasyRecord {
     }
     /// The handle's connections are its own from now on, kept by libcurl.
     void keep_private() noexcept { keeps_private_ = true; }
+    bool keeps_private() const noexcept { return keeps_private_; }
     bool has_headers() const noexcept { return headers_ != nullptr; }
     /// A copy of CURLOPT_RESOLVE's list, null where it is not set. libcurl reads the program's once, into the
     /// DNS cache of the multi that the first transfer runs on: any other must be given it again.
@@ -112,7 +113,10 @@ class EasyRecord {
     };
     void put(CURLoption option, std::string text);
     void set_private(CURLoption option, bool on);
-    void note_request(CURLoption option, long long number, const void* pointer) noexcept;
+    /// How it takes in an option of that kind: one that does not concern the connection, but how a transfer
+    /// is run on a lane. The value that the option has not, as a number or as a pointer, is 0.
+    using Taker = void (*)(EasyRecord&, long long number, const void* pointer) noexcept;
+    static Taker taker_of(CURLoption option) noexcept;  // null: it need not know
     bool any_private() const noexcept {
         return given_up_ || !pooled_ || keeps_private_ || !private_options_.empty();
     }

@@ -97,8 +97,8 @@ const LaneKey* EasyRecord::key_of_url() {
 
 bool EasyRecord::leads_to_key(const char* url) {
     if (url == nullptr) return false;
-    const LaneKey old = key_;
     if (curlu_ == nullptr && key_valid_ && authority_of(url) == key_authority_) return true;
+    const LaneKey old = key_;
     const bool same = make_key(url) && key_ == old;
     key_valid_ = false;  // it is another URL's
     return same;

@@ -137,6 +137,7 @@ std::optional<CURLcode> ride_lane(CURL* easy, EasyRecord& record, const Cancella
     auto& ride = *record.ride;
     auto& transfer = ride.transfer.emplace(easy, record, ride.lease);
     const auto result = transfer.run(cancellation);
+    if (may_have_negotiated(easy, record)) record.keep_private();
     auto verdict = result ? transfer.verdict() : Verdict{.close = CloseReason::none, .served = false};
     const auto& cache = *ride.lease.cache();
     if (result && verdict.close == CloseReason::none && lanes_are_parked() && limited(cache.settings()) &&
@@ -156,7 +157,9 @@ std::optional<CURLcode> ride_lane(CURL* easy, EasyRecord& record, const Cancella
 CURLcode pass_through(CURL* easy, EasyRecord& record, const Cancellation& cancellation) {
     count_passed_through();
     if (std::exchange(record.names_on_lane, false)) give_names(easy, record);
-    return cancellation.allowed([easy] { return curl().easy_perform(easy); });
+    const auto result = cancellation.allowed([easy] { return curl().easy_perform(easy); });
+    if (may_have_negotiated(easy, record)) record.keep_private();
+    return result;
 }
 
 CURLcode perform_somehow(CURL* easy, EasyRecord& record) {
@@ -169,13 +172,12 @@ CURLcode perform_somehow(CURL* easy, EasyRecord& record) {
     std::optional<CURLcode> result;
     if (take_lane(record, ride, failure)) result = ride_lane(easy, record, cancellation);
     if (!result) result = failure != CURLE_OK ? failure : pass_through(easy, record, cancellation);
-    if (may_have_negotiated(easy, record)) record.keep_private();
     if (ride.before && has_let_go(*result)) {
         end_loan(std::move(ride.before), {});
     } else if (ride.before) {
         record.parked = std::move(ride.before);
     }
-    if (ride.parking_lot) ride.parking_lot = {};
+    ride.parking_lot = {};
     return *result;
 }
 
@@ -191,6 +193,10 @@ void set_lanes_are_parked(bool on) noexcept {
 
 void give_back(EasyRecord& record) noexcept {
     if (record.parked) end_loan(std::move(record.parked), {});
+}
+
+bool is_on_lane(const EasyRecord& record) noexcept {
+    return record.ride && record.ride->transfer;
 }
 
 CURLcode perform_pooled(CURL* easy, EasyRecord& record) {

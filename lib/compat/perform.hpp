@@ -10,6 +10,9 @@ namespace ringlet::detail {
 /// longjmp(), by an exception, or with its thread: then give_up_transfer() is due.
 CURLcode perform_pooled(CURL* easy, EasyRecord& record);
 
+/// It is inside a transfer on a lane, or has left one in its middle.
+bool is_on_lane(const EasyRecord& record) noexcept;
+
 /// What a transfer that was left in its middle held, once its handle is destroyed.
 void give_up_transfer(EasyRecord& record) noexcept;
 

@@ -161,7 +161,6 @@ std::optional<CURLcode> PooledTransfer::run(const Cancellation& cancellation) {
         lane.set_client(nullptr);
         return std::nullopt;
     }
-    record_.boarded = true;
     // How old a connection may get is the cache's to say.
     const bool older =
         was_open_ && !record_.own_max_age() && lease_.cache()->settings().idle_timeout > own_max_age;
@@ -213,7 +212,7 @@ Verdict PooledTransfer::verdict() noexcept {
         verdict.close = CloseReason::upgraded;
     } else if (left_body_unread()) {
         verdict.close = CloseReason::unread_body;
-    } else if (left_origin() || mixed_results_ || may_have_negotiated(easy_, record_)) {
+    } else if (left_origin() || mixed_results_ || record_.keeps_private()) {
         verdict.close = CloseReason::evicted;
     }
     return verdict;
