@@ -183,6 +183,7 @@ void Connection::close_fd_locked() {
     note_end_locked(PeerEnd::closed_by_us);
     SSL_free(std::exchange(ssl_, nullptr));
     ::close(std::exchange(fd_, -1));
+    origin_->tally.update([](Snapshot& now) { --now.held; });
 }
 
 void Connection::close_notify_locked() {

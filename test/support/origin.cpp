@@ -236,6 +236,7 @@ void Origin::Impl::start(int fd, std::uint16_t peer_port) {
     std::lock_guard lock(mutex);
     context->tally.update([](Snapshot& now) {
         ++now.accepts;
+        ++now.held;
         now.peak_open = std::max(now.peak_open, ++now.open);
     });
     // Edge-triggered and without EPOLLIN: data wakes nobody here.

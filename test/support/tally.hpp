@@ -25,6 +25,7 @@ struct Ended {
 struct Snapshot {
     std::size_t accepts = 0;
     std::size_t open = 0;       // accepted, and neither ended by the client nor closed by us
+    std::size_t held = 0;       // accepted, and their descriptor not yet closed by us
     std::size_t peak_open = 0;  // never too high: a FIN sent before a connect() is counted before its accept
     std::size_t fins = 0;       // connections that the client ended with FIN
     std::size_t resets = 0;     // connections that the client ended with RST
