@@ -183,7 +183,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // lend.cpp
     bool note_connected(const Lease& lease, CloseReason old_one) noexcept;
     Outcome outcome_of(const Verdict& verdict, const CachedLane& held) const noexcept;
-    CachedLane* held_locked(const Lane* lane, LaneId slot) noexcept RINGLET_REQUIRES(mutex_);
+    CachedLane* held_locked(const Lane* lane, LaneId slot) const noexcept RINGLET_REQUIRES(mutex_);
     double jitter_locked() noexcept RINGLET_REQUIRES(mutex_);
     void tell_of(const Lease& lease, Event::Kind kind, CloseReason reason = CloseReason::none) noexcept;
     // closing.cpp

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "cache/cache.hpp"
+#include "lane/lane.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -12,15 +14,19 @@ namespace ringlet::detail {
 /// flight all the same: shutdown() waits for it, and lets it have its next lease within the grace.
 class Continuation {
   public:
-    explicit Continuation(std::shared_ptr<Cache> cache) noexcept : cache_(std::move(cache)) {
+    explicit Continuation(std::shared_ptr<Cache> cache) noexcept
+        : cache_(std::move(cache)), generation_(fork_generation()) {
         cache_->begin_continuation();
     }
-    ~Continuation() { cache_->end_continuation(); }
+    ~Continuation() {
+        if (generation_ == fork_generation()) cache_->end_continuation();  // else it is the parent's
+    }
     Continuation(const Continuation&) = delete;
     Continuation& operator=(const Continuation&) = delete;
 
   private:
     std::shared_ptr<Cache> cache_;
+    std::uint64_t generation_;  // see fork_generation()
 };
 
 }  // namespace ringlet::detail

@@ -79,7 +79,7 @@ CloseReason Cache::renew(Lease& lease) noexcept {
 bool Cache::is_wanted(const Lease& lease) const noexcept {
     const Lock lock(mutex_);
     notice_fork();
-    return index_of(lease.slot_) < policy_.lanes() && policy_.is_wanted(lease.slot_);
+    return held_locked(lease.lane_, lease.slot_) != nullptr && policy_.is_wanted(lease.slot_);
 }
 
 CloseReason Cache::release(Lease&& lease, const Verdict& verdict) noexcept {
@@ -144,7 +144,7 @@ void Cache::tell_of(const Lease& lease, Event::Kind kind, CloseReason reason) no
         {.kind = kind, .connection_id = lease->id(), .origin = lease->key().origin(), .reason = reason});
 }
 
-CachedLane* Cache::held_locked(const Lane* lane, LaneId slot) noexcept {
+CachedLane* Cache::held_locked(const Lane* lane, LaneId slot) const noexcept {
     if (index_of(slot) >= entries_.size()) return nullptr;
     CachedLane* const held = entries_[index_of(slot)].held.get();
     return held != nullptr && &held->lane == lane ? held : nullptr;

@@ -58,7 +58,7 @@ void Cache::begin_continuation() noexcept {
 void Cache::end_continuation() noexcept {
     const Lock lock(mutex_);
     notice_fork();
-    if (continuations_ != 0) --continuations_;  // 0 in a child whose parent began it
+    --continuations_;
     if (closed()) quiet_->notify_all();
 }
 

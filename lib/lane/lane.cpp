@@ -134,7 +134,7 @@ Lane::~Lane() {
     }
     // Destroying an inherited handle would speak (close_notify, GOAWAY) on the parent's connection; libcurl
     // refuses to destroy an abandoned one.
-    if (adopted_ && adopted_->pending()) adopted_->forget();
+    if (offered() && adopted_->pending()) adopted_->forget();  // among sockets_
     sockets_.close_inherited();
     (void)easy_.release();
     (void)multi_.release();

@@ -1,5 +1,6 @@
 // Whether a lane's idle connection can be lent.
 #include "lane/lane.hpp"
+#include "lane/tls_alert.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -7,17 +8,10 @@
 #include <cerrno>
 
 namespace ringlet::detail {
-namespace {
-
-// A close_notify alert: 24 bytes in TLS 1.3, 31 with TLS 1.2's AES-GCM.
-constexpr std::size_t tls_alert_size = 31;
-
-}  // namespace
-
 Lane::Liveness Lane::check() noexcept {
     if (forked()) return Liveness::forked;
     if (sockets_.all().empty()) return Liveness::peer_closed;
-    for (const int fd : sockets_.all()) {
+    for (const auto& [fd, id] : sockets_.all()) {
         const auto found = check(fd);
         if (found != Liveness::usable) return found;
     }

@@ -8,34 +8,30 @@ void SocketWatch::opened(int fd) {
     ++opened_count_;
     // A number that comes again was closed without a word.
     closed(fd);
-    ids_.reserve(open_.size() + 1);
-    open_.push_back(fd);
-    ids_.push_back(DescriptorId::of(fd));
+    open_.push_back({fd, DescriptorId::of(fd)});
 }
 
 void SocketWatch::closed(int fd) noexcept {
-    const auto at = std::find(open_.begin(), open_.end(), fd);
-    if (at == open_.end()) return;
-    ids_.erase(ids_.begin() + (at - open_.begin()));
-    open_.erase(at);
+    std::erase_if(open_, [fd](const Entry& entry) { return entry.fd == fd; });
 }
 
 void SocketWatch::reconcile(int active) noexcept {
     if (open_.size() <= 1) return;
-    const int kept = active >= 0 ? active : open_.back();
-    // Never allocates: both only shrink.
-    open_.assign(1, kept);
-    ids_.assign(1, DescriptorId::of(kept));
+    const auto named =
+        std::find_if(open_.begin(), open_.end(), [&](const Entry& e) { return e.fd == active; });
+    Entry kept = open_.back();
+    if (active >= 0) kept = named != open_.end() ? *named : Entry{active, DescriptorId::of(active)};
+    open_.assign(1, kept);  // never allocates: it only shrinks
 }
 
 void SocketWatch::replaced(int fd) noexcept {
-    for (std::size_t i = 0; i < open_.size(); ++i) {
-        if (open_[i] == fd) ids_[i] = DescriptorId::of(fd);
+    for (auto& entry : open_) {
+        if (entry.fd == fd) entry.id = DescriptorId::of(fd);
     }
 }
 
 void SocketWatch::close_inherited() noexcept {
-    for (std::size_t i = 0; i < open_.size(); ++i) ids_[i].close(open_[i]);
+    for (const auto& entry : open_) entry.id.close(entry.fd);
     forget_all();
 }
 

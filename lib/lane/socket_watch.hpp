@@ -13,28 +13,29 @@ namespace ringlet::detail {
 /// never became active, so the list is reconciled when a transfer is over.
 class SocketWatch {
   public:
+    struct Entry {
+        int fd = -1;
+        DescriptorId id;
+    };
+
     void opened(int fd);
     void closed(int fd) noexcept;
     /// At most one connection is left: `active` (or, when -1, the last one opened and not reported closed).
     /// Forgets the rest.
     void reconcile(int active) noexcept;
-    void forget_all() noexcept {
-        open_.clear();
-        ids_.clear();
-    }
+    void forget_all() noexcept { open_.clear(); }
     /// Another file was put under an open descriptor's number.
     void replaced(int fd) noexcept;
     /// In a forked child: closes those whose numbers have no other use by now.
     void close_inherited() noexcept;
     /// The connection's descriptor, -1 when there is none.
-    int current() const noexcept { return open_.empty() ? -1 : open_.back(); }
-    const std::vector<int>& all() const noexcept { return open_; }
+    int current() const noexcept { return open_.empty() ? -1 : open_.back().fd; }
+    const std::vector<Entry>& all() const noexcept { return open_; }
     /// How many were ever opened.
     std::size_t opened_count() const noexcept { return opened_count_; }
 
   private:
-    std::vector<int> open_;
-    std::vector<DescriptorId> ids_;  // of each in open_
+    std::vector<Entry> open_;
     std::size_t opened_count_ = 0;
 };
 

@@ -26,7 +26,7 @@ Answer Policy::acquire(const Want& want, Instant now) {
     }
     const Ticket ticket = admission_.enqueue(want.key, want.origin, want.fresh);
     if (want.may_evict) make_room(want.origin, now);
-    const bool soon = !admission_.short_of(want.origin) && !admission_.short_of_total();
+    const bool soon = !crowded(want.origin);
     if (!soon && !want.may_wait) {
         cancel(ticket);
         return {};
@@ -60,7 +60,11 @@ CloseReason Policy::renew(LaneId lane, Instant now) noexcept {
 }
 
 bool Policy::is_wanted(LaneId lane) const noexcept {
-    return admission_.short_of(lanes_[lane].origin) || admission_.short_of_total();
+    return crowded(lanes_[lane].origin);
+}
+
+bool Policy::crowded(OriginId origin) const noexcept {
+    return admission_.short_of(origin) || admission_.short_of_total();
 }
 
 CloseReason Policy::release(LaneId lane, const Outcome& outcome, Instant now) noexcept {

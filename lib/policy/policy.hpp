@@ -165,6 +165,7 @@ class Policy {
     void order_closed(LaneId lane, CloseReason why) noexcept;
     void evict(LaneId lane, Instant now) noexcept;
     CloseReason unfit(const Lane& lane, Instant now) const noexcept;
+    bool crowded(OriginId origin) const noexcept;
     CloseReason place(LaneId lane, Instant now) noexcept;
     void keep(LaneId lane, Instant now) noexcept;
     void grant(Ticket ticket, LaneId lane, bool used) noexcept;

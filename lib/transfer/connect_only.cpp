@@ -83,17 +83,17 @@ CURLcode drive(Lane& lane, const ConnectPlan& plan) {
 int connected_descriptor(Lane& lane) {
     const auto& all = lane.sockets().all();
     if (all.size() <= 1) return lane.socket();
-    const auto found = std::find_if(all.begin(), all.end(), [&](int fd) {
+    const auto found = std::find_if(all.begin(), all.end(), [&](const SocketWatch::Entry& entry) {
         sockaddr_storage address{};
         socklen_t size = sizeof address;
         char host[64] = "", port[8] = "";
         auto* const generic = reinterpret_cast<sockaddr*>(&address);
-        return ::getsockname(fd, generic, &size) == 0 &&
+        return ::getsockname(entry.fd, generic, &size) == 0 &&
                ::getnameinfo(generic, size, host, sizeof host, port, sizeof port,
                              NI_NUMERICHOST | NI_NUMERICSERV) == 0 &&
                lane.local().port == std::atoi(port) && std::string_view(lane.local().ip) == host;
     });
-    return found == all.end() ? lane.socket() : *found;
+    return found == all.end() ? lane.socket() : found->fd;
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "transfer/socket_ear.hpp"
 
+#include "lane/tls_alert.hpp"
+
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -9,9 +11,8 @@
 namespace ringlet::detail {
 namespace {
 
-// A close_notify alert: 24 bytes in TLS 1.3, 31 with TLS 1.2's AES-GCM, and a FIN counts as one byte;
-// anything longer may be an answer, or a request.
-constexpr std::uint64_t tls_alert_size = 31 + 1;
+// A FIN counts as one byte; anything longer may be an answer, or a request.
+constexpr std::uint64_t goodbye_size = tls_alert_size + 1;
 
 }  // namespace
 
@@ -38,9 +39,9 @@ void SocketEar::closing(int fd) noexcept {
     if (!after.known) return;
     // Segments tell a byte from a FIN, also where a RST came behind it.
     const bool data_came = after.segments != before_.segments;
-    answered_ = data_came && after.received - before_.received > (tls_ ? tls_alert_size : 0);
+    answered_ = data_came && after.received - before_.received > (tls_ ? goodbye_size : 0);
     // libcurl says goodbye on a connection that it retires before it has sent a request there.
-    nothing_sent_ = after.sent - before_.sent <= (tls_ ? tls_alert_size : 0);
+    nothing_sent_ = after.sent - before_.sent <= (tls_ ? goodbye_size : 0);
 }
 
 }  // namespace ringlet::detail

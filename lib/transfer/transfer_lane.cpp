@@ -265,7 +265,7 @@ void Transfer::leave_lane(bool close) noexcept {
     curl().multi_perform(lane.multi(), &running);
     if (lane.sockets().all().size() <= 1) return;
     // It has said goodbye, and would wait for the peer's as long as nobody drives it.
-    for (const int fd : lane.sockets().all()) {
+    for (const auto& [fd, id] : lane.sockets().all()) {
         if (active != CURL_SOCKET_BAD && fd != active) ::shutdown(fd, SHUT_RDWR);
     }
     curl().multi_perform(lane.multi(), &running);

@@ -12,6 +12,13 @@
 
 namespace ringlet::test {
 
+/// -1 if it did not end by itself.
+inline int exit_code_of(pid_t child) {
+    int status = 0;
+    if (::waitpid(child, &status, 0) != child) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 /// Runs the function in a forked child, which ends without the exit handlers of its parent. What it returns
 /// (0 for true); 99 if it threw, -1 if it did not end by itself within 20 s.
 template <class Run>
@@ -30,9 +37,7 @@ int in_child(Run run) {
         }
         ::_exit(code);
     }
-    int status = 0;
-    if (::waitpid(child, &status, 0) != child) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return exit_code_of(child);
 }
 
 /// Where the child starts threads: to be called at the start of the test, as skipping throws.

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -130,6 +132,31 @@ TEST_CASE("a half read response is the parent's alone", "[wire][fork]") {
     CHECK((session.get(origin.url()).text() == body));
     CHECK(cache.stats().reused == 1);
     check_no_garbage(origin);
+}
+
+TEST_CASE("a request between two attempts holds up the shutdown of its own process only", "[wire][fork]") {
+    skip_where_a_child_has_no_threads();
+    Origin origin(respond_in_turn({reply("busy", 503), reply("ok")}));
+    auto cache = ConnectionCache::builder().build();
+    Session session(cache);
+    pid_t child = -1;
+    const auto nothing = [](std::span<std::byte>) { return std::size_t{0}; };
+    const auto body = Body::pull(nothing, std::nullopt, [&] {
+        child = ::fork();
+        if (child == 0) throw std::domain_error("the child leaves it");
+        return true;
+    });
+    const RetryPolicy twice{.attempts = 2, .backoff = 1ms, .max_backoff = 1ms};
+    try {
+        CHECK(session.send(Request::put(origin.url(), body).retry(twice)).text() == "ok");
+    } catch (const std::domain_error&) {
+        ::alarm(20);
+        const auto start = Clock::now();
+        cache.shutdown(10s);
+        ::_exit(Clock::now() - start < 5s ? 0 : 1);
+    }
+    CHECK(exit_code_of(child) == 0);
+    CHECK(origin.request_count() == 2);
 }
 
 TEST_CASE("an HTTP/2 connection stays the parent's", "[wire][fork]") {
