@@ -10,6 +10,7 @@
 #include "value/options.hpp"
 
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace ringlet::inline v1 {
@@ -49,7 +50,7 @@ Self& Settings<Self>::header(std::string_view name, std::string_view value) {
     auto& options = record();
     options.headers.set(name, value);
     options.touch_headers();
-    options.note_field(name, value);
+    options.note_field(name, value, !std::is_same_v<Self, Request>);  // a Request may be a copy of another's
     return self();
 }
 
@@ -58,7 +59,7 @@ Self& Settings<Self>::add_header(std::string_view name, std::string_view value) 
     auto& options = record();
     options.headers.add(name, value);
     options.touch_headers();
-    options.note_field(name, value);
+    options.note_field(name, value, !std::is_same_v<Self, Request>);  // a Request may be a copy of another's
     return self();
 }
 

@@ -1,8 +1,10 @@
 #include "curl/raw_options.hpp"
 
 #include "curl/apply_options.hpp"
+#include "curl/header_lines.hpp"
 #include "curl/option_rules.hpp"
 #include "ringlet/error.hpp"
+#include "value/text.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -237,11 +239,20 @@ bool RawOptions::is_set(CURLoption id) const noexcept {
     return std::any_of(options_.begin(), options_.end(), [id](const Option& o) { return o.id == id; });
 }
 
-long long RawOptions::number(CURLoption id) const noexcept {
-    const auto found =
-        std::find_if(options_.rbegin(), options_.rend(), [id](const Option& o) { return o.id == id; });
-    const auto* value = found != options_.rend() ? std::get_if<long long>(&found->value) : nullptr;
-    return value != nullptr ? *value : 0;
+std::chrono::milliseconds RawOptions::time_limit() const noexcept {
+    std::chrono::milliseconds limit{};
+    for (const auto& option : options_) {  // of the two, the one that was set last
+        const auto* value = std::get_if<long long>(&option.value);
+        if (value != nullptr && option.id == CURLOPT_TIMEOUT) limit = std::chrono::seconds(*value);
+        if (value != nullptr && option.id == CURLOPT_TIMEOUT_MS) limit = std::chrono::milliseconds(*value);
+    }
+    return limit;
+}
+
+bool RawOptions::asks_to_close() const noexcept {
+    return std::any_of(options_.begin(), options_.end(), [](const Option& option) {
+        return option.id == CURLOPT_HTTPHEADER && any_line(option.list.get(), says_close);
+    });
 }
 
 bool RawOptions::concerns_connection(CURLoption id) noexcept {
@@ -250,8 +261,11 @@ bool RawOptions::concerns_connection(CURLoption id) noexcept {
 }
 
 bool RawOptions::makes_connection_private() const noexcept {
-    return with_handle_ || std::any_of(options_.begin(), options_.end(),
-                                       [](const Option& o) { return concerns_connection(o.id); });
+    return with_handle_ || std::any_of(options_.begin(), options_.end(), [](const Option& option) {
+               return concerns_connection(option.id) ||
+                      (option.id == CURLOPT_HTTPHEADER &&
+                       any_line(option.list.get(), authenticates_connection));
+           });
 }
 
 bool RawOptions::outlive_reset() const noexcept {

@@ -4,6 +4,7 @@
 #include "curl/handles.hpp"
 #include "ringlet/raw.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -39,8 +40,8 @@ class RawOptions {
     /// with_handle() function did), or is not known to.
     bool outlive_reset() const noexcept;
     bool is_set(CURLoption option) const noexcept;
-    /// What an option of type long was set to; 0: it was not.
-    long long number(CURLoption option) const noexcept;
+    /// How long libcurl lets a transfer take; 0: as long as it likes.
+    std::chrono::milliseconds time_limit() const noexcept;
     /// A connection made with these options must serve nobody else.
     bool makes_connection_private() const noexcept;
     /// Setting it changes what a connection is, not just a request.
@@ -50,6 +51,8 @@ class RawOptions {
     /// The caller's own function closes sockets. libcurl keeps it, and its data, for as long as the
     /// connection lives: longer than the caller may.
     bool closes_sockets() const noexcept { return is_set(CURLOPT_CLOSESOCKETFUNCTION); }
+    /// A Connection field of the caller's list says close.
+    bool asks_to_close() const noexcept;
     /// A cookie engine was asked for.
     bool keeps_cookies() const noexcept;
 

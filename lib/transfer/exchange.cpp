@@ -157,7 +157,8 @@ void Exchange::run_attempts() {
             drain_internally();
         } catch (const Error& error) {
             wait = retry_pause(policy, attempt, std::nullopt);
-            if (last || !wants_retry(policy, error) || !fits(wait) || !rewind_upload()) throw;
+            const bool callers_own = transfer_.exception() != nullptr;
+            if (last || callers_own || !wants_retry(policy, error) || !fits(wait) || !rewind_upload()) throw;
             continue_later();
             end_transfer(CloseReason::transfer_error);
         }

@@ -229,27 +229,20 @@ CloseReason Exchange::drain(DrainLimits limits) {
     const auto before = transfer_.body_bytes() - transfer_.buffer().size();
     const auto until =
         limits.time.is_unlimited() ? Clock::time_point::max() : Clock::now() + limits.time.value();
-    CloseReason over = CloseReason::none;
     transfer_.buffer().clear();
     transfer_.discard(true);
-    const auto check = [&] {
+    const auto too_much = [&] {
         discarded_ = transfer_.body_bytes() - before;
-        if (discarded_ > limits.bytes.value())
-            over = CloseReason::drain_limit;
-        else if (until != Clock::time_point::max() && Clock::now() >= until)
-            over = CloseReason::drain_timeout;
-        return over != CloseReason::none;
+        return discarded_ > limits.bytes.value();
     };
     try {
         transfer_.resume_if_paused();
-        drive(check, until);
+        drive(too_much, until);
     } catch (...) {
         fail_body(std::current_exception());
     }
-    discarded_ = transfer_.body_bytes() - before;
-    if (discarded_ > limits.bytes.value()) return CloseReason::drain_limit;
-    if (over != CloseReason::none) return over;
-    if (!transfer_.done()) return CloseReason::drain_timeout;  // which drive() noticed before check() did
+    if (too_much()) return CloseReason::drain_limit;
+    if (!transfer_.done()) return CloseReason::drain_timeout;
     if (transfer_.result() != CURLE_OK) fail_body(nullptr);
     return CloseReason::none;
 }
@@ -375,7 +368,7 @@ void Exchange::note_stream_reset() noexcept {
 void Exchange::warn_dropped() noexcept {
     try {
         std::string left = "an unknown number";
-        if (const auto known = known_left()) left = std::to_string(*known + transfer_.buffer().size());
+        if (known_left()) left = std::to_string(*transfer_.head().content_length() - read_total_);
         DropLog::instance().warn(
             call_.cache->log(), call_.key.origin(),
             describe() + ", " + left +

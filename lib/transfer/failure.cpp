@@ -50,9 +50,10 @@ Errc code_of(Transfer& transfer) {
 std::string without_user_info(std::string text) {
     const auto at = text.rfind('@');
     if (at == std::string::npos) return text;
-    auto from = text.find("://");
-    from = from < at ? from + 3 : text.find_first_of("'\"") + 1;  // 0: no quote either
-    if (from <= at) text.erase(from, at + 1 - from);
+    const auto scheme = text.find("://");
+    const auto from = scheme < at ? scheme + 3 : text.find_first_of("'\"") + 1;
+    const bool neither = from == 0;  // the name of a file, say
+    if (!neither && from <= at) text.erase(from, at + 1 - from);
     return text;
 }
 

@@ -4,8 +4,9 @@
 #include "curl/apply_options.hpp"
 #include "ringlet/error.hpp"
 #include "transfer/failure.hpp"
+#include "transfer/raw_exception.hpp"
+#include "transfer/request_fields.hpp"
 #include "transfer/socket_ear.hpp"
-#include "transfer/transfer.hpp"
 #include "value/text.hpp"
 #include "value/url.hpp"
 
@@ -49,6 +50,7 @@ class RawLane final : public LaneClient {
     int on_progress(curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept override { return 0; }
     bool on_open_socket() noexcept override {
         opened_ = true;
+        sent_before_ = pretransfer_time();
         return true;
     }
     void on_close_socket(int) noexcept override {}
@@ -59,6 +61,7 @@ class RawLane final : public LaneClient {
     bool interrupted() const noexcept;
     int longest_wait_ms() const noexcept;
     std::optional<CURLcode> step();
+    curl_off_t pretransfer_time() const noexcept;
     void tell_connected() noexcept;
     bool stayed_at_origin() const noexcept;
     bool take_options_off() noexcept;
@@ -67,8 +70,9 @@ class RawLane final : public LaneClient {
     const RawCall& call_;
     const Clock::time_point deadline_;
     bool added_ = false;
-    bool opened_ = false;       // a socket since the cache was told last
-    bool established_ = false;  // the cache knows the connection
+    bool opened_ = false;         // a socket since the cache was told last
+    curl_off_t sent_before_ = 0;  // pretransfer_time() then
+    bool established_ = false;    // the cache knows the connection
 };
 
 void RawLane::configure() {
@@ -86,8 +90,12 @@ void RawLane::configure() {
         call_.cookies->load(lane.easy());
     }
     if (raw && raw->outlive_reset()) lane.taint();
-    if (!call_.options->headers.empty()) {
-        lane.holdings().headers = header_list(call_.options->headers);
+    const auto& fields = call_.options->headers;
+    if (!fields.empty()) {
+        // One Cookie field a request (RFC 6265 section 5.4): libcurl puts this behind what the jar has.
+        const auto cookies = call_.cookies != nullptr ? cookie_text(fields) : "";
+        if (!cookies.empty()) set_option(lane.easy(), CURLOPT_COOKIE, cookies.c_str(), "header");
+        lane.holdings().headers = header_list(fields, !cookies.empty());
         set_option(lane.easy(), CURLOPT_HTTPHEADER, lane.holdings().headers.get(), "header");
     }
     lane.holdings().options = raw;
@@ -116,11 +124,16 @@ std::optional<CURLcode> RawLane::step() {
     return std::nullopt;
 }
 
-/// A connection stands as soon as bytes can have moved; told with libcurl's frames left.
+curl_off_t RawLane::pretransfer_time() const noexcept {
+    curl_off_t time = 0;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_PRETRANSFER_TIME_T, &time);
+    return time;
+}
+
+/// A connection stands as soon as bytes can have moved: libcurl adds to that time then. Told with libcurl's
+/// frames left.
 void RawLane::tell_connected() noexcept {
-    curl_off_t connected = 0;
-    curl().easy_getinfo(lease_->easy(), CURLINFO_PRETRANSFER_TIME_T, &connected);
-    if (!opened_ || connected == 0) return;
+    if (!opened_ || pretransfer_time() == sent_before_) return;
     opened_ = false;
     if (lease_->on_offered()) return;  // it was told when that was opened
     if (established_)
@@ -170,8 +183,7 @@ CloseReason RawLane::verdict(CURLcode result) const noexcept {
     curl().easy_getinfo(lease_->easy(), CURLINFO_RESPONSE_CODE, &status);
     if (status == 101) return CloseReason::upgraded;
     const auto& raw = call_.options->wire.raw;
-    if ((raw && (raw->is_set(CURLOPT_FORBID_REUSE) || raw->closes_sockets())) ||
-        asks_to_close(call_.options->headers))
+    if ((raw && raw->is_set(CURLOPT_FORBID_REUSE)) || ends_connection(*call_.options))
         return CloseReason::connection_close;
     return CloseReason::none;
 }
@@ -219,9 +231,7 @@ struct Deadlines {
         const auto& raw = options.wire.raw;
         const auto now = Clock::now();
         if (raw && (raw->is_set(CURLOPT_TIMEOUT) || raw->is_set(CURLOPT_TIMEOUT_MS))) {
-            const auto precise = raw->number(CURLOPT_TIMEOUT_MS);
-            const std::chrono::milliseconds limit(precise != 0 ? precise
-                                                               : raw->number(CURLOPT_TIMEOUT) * 1000);
+            const auto limit = raw->time_limit();
             if (limit.count() > 0) acquire = later(now, limit);
         } else if (options.timeout && !options.timeout->is_unlimited()) {
             acquire = transfer = later(now, options.timeout->value());

@@ -8,7 +8,6 @@
 #include "transfer/cookie_jar.hpp"
 #include "value/options.hpp"
 
-#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -41,9 +40,6 @@ struct RawCall {
     LaneKey key;
     std::shared_ptr<Cache> cache;
 };
-
-/// What a callback of Session::setopt() threw on this thread since this was asked last; null: nothing.
-std::exception_ptr take_raw_exception() noexcept;
 
 /// Runs it on this thread and fills `info`. Throws Error, or what a callback threw.
 void run_raw_transfer(const RawCall& call, InfoSnapshot& info);

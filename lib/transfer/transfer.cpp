@@ -2,7 +2,7 @@
 
 #include "base/callback_scope.hpp"
 #include "curl/apply_options.hpp"
-#include "transfer/raw_transfer.hpp"
+#include "transfer/raw_exception.hpp"
 #include "value/text.hpp"
 
 #include <sys/socket.h>

@@ -63,11 +63,6 @@ struct Sink {
     explicit operator bool() const noexcept { return put != nullptr; }
 };
 
-/// The fields as libcurl wants them. Throws bad_alloc.
-SlistPtr header_list(const Headers& headers, bool without_cookies = false);
-/// A Connection field says close: libcurl ignores what the request itself says.
-bool asks_to_close(const Headers& headers) noexcept;
-
 /// Reused from request to request: buffers keep their memory. Driven by one thread at a time.
 class Transfer final : public LaneClient {
   public:

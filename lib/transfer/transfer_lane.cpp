@@ -1,7 +1,8 @@
 // The half of Transfer that puts a request on a lane and takes it off again.
 #include "curl/apply_options.hpp"
 #include "curl/raw_options.hpp"
-#include "transfer/raw_transfer.hpp"
+#include "transfer/raw_exception.hpp"
+#include "transfer/request_fields.hpp"
 #include "transfer/transfer.hpp"
 #include "value/text.hpp"
 
@@ -14,46 +15,10 @@
 
 namespace ringlet::detail {
 
-SlistPtr header_list(const Headers& headers, bool without_cookies) {
-    SlistPtr list;
-    std::string line;
-    for (const auto& field : headers) {
-        if (without_cookies && equal_ignoring_case(field.name, "cookie")) continue;
-        line.assign(field.name);
-        // libcurl takes "Name:" as "do not send", and "Name;" as a field without a value.
-        if (trimmed(field.value).empty()) {
-            line += ';';
-        } else {
-            line.append(": ").append(field.value);
-        }
-        append(list, line.c_str());
-    }
-    return list;
-}
-
-bool asks_to_close(const Headers& headers) noexcept {
-    for (const auto& field : headers) {
-        if (equal_ignoring_case(field.name, "connection") && list_contains(field.value, "close")) return true;
-    }
-    return false;
-}
-
 namespace {
 
 // The id of no options: whoever comes next finds the easy handle to be set up anew.
 constexpr std::uint64_t needs_reset = Lane::raw_options - 1;
-
-/// The values of the caller's own Cookie fields, as one.
-std::string cookie_text(const Headers& headers) {
-    std::string text;
-    for (const auto& field : headers) {
-        const auto value = trimmed(field.value);
-        if (value.empty() || !equal_ignoring_case(field.name, "cookie")) continue;
-        if (!text.empty()) text += "; ";
-        text += value;
-    }
-    return text;
-}
 
 }  // namespace
 
@@ -212,10 +177,8 @@ CloseReason Transfer::verdict() const noexcept {
     if (!done_ || result_ != CURLE_OK || failure_ != Failure::none) return CloseReason::transfer_error;
     if (head_.status() == 101) return CloseReason::upgraded;
     if (surplus_) return CloseReason::unsolicited_data;
-    if (head_.says_close() || asks_to_close(plan_.options->headers)) return CloseReason::connection_close;
+    if (head_.says_close() || ends_connection(*plan_.options)) return CloseReason::connection_close;
     if (!sent()) return CloseReason::transfer_error;
-    const auto& raw = plan_.options->wire.raw;
-    if (raw && raw->closes_sockets()) return CloseReason::connection_close;
     if (lease_->protocol() == Protocol::http_2) return CloseReason::none;
     if (head_.protocol() == Protocol::http_1_0 && !head_.says_keep_alive()) return CloseReason::http_1_0;
     const bool body_possible = plan_.method != "HEAD" && !head_.bodiless_status();
@@ -327,6 +290,7 @@ CloseReason Transfer::end(CloseReason why) noexcept {
     if (forked()) return abandon();
     auto reason = why;
     if (why == CloseReason::none && !keep_stream_reset) reason = verdict();
+    if (keep_stream_reset && ends_connection(*plan_.options)) reason = CloseReason::connection_close;
     store_cookies();
     if (added_) leave_lane(reason != CloseReason::none);
     lease_->set_client(nullptr);

@@ -82,10 +82,10 @@ void Options::touch_headers() {
     headers_id = headers.empty() ? 0 : next_id();
 }
 
-void Options::note_field(std::string_view name, std::string_view value) {
-    if (wire.authenticated_by != 0 || !authenticates_connection(name, value)) return;
+void Options::note_field(std::string_view name, std::string_view value, bool next_leg) {
+    if (!authenticates_connection(name, value) || (next_leg && wire.authenticated_by != 0)) return;
     touch_wire();
-    wire.authenticated_by = wire_id;  // and stays: the next leg belongs on the same connection
+    wire.authenticated_by = wire_id;
 }
 
 Options merged(const Options& base, const Options& over) {

@@ -89,8 +89,9 @@ struct Options {
     /// To be called after each change of `wire` / `headers`.
     void touch_wire();
     void touch_headers();
-    /// To be called with each field that was set: what it authenticates is nobody else's.
-    void note_field(std::string_view name, std::string_view value);
+    /// To be called with each field that was set: what it authenticates is nobody else's. `next_leg`: a later
+    /// one of the same asker's, which belongs on the same connection.
+    void note_field(std::string_view name, std::string_view value, bool next_leg);
 };
 
 /// `over` wins, field by field; header fields of `over` replace those of the same name. An id is a new one

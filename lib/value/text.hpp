@@ -58,6 +58,11 @@ constexpr bool authenticates_connection(std::string_view name, std::string_view 
     return false;
 }
 
+/// RFC 9112 section 9.6, of a request's field.
+constexpr bool says_close(std::string_view name, std::string_view value) noexcept {
+    return equal_ignoring_case(name, "Connection") && list_contains(value, "close");
+}
+
 /// Control characters replaced, so that it can stand in a message.
 inline std::string printable(std::string_view text) {
     std::string out(text.substr(0, 200));

@@ -214,6 +214,12 @@ TEST_CASE("a field that authenticates its connection keeps it from everybody els
     once.consume();
     CHECK(once.connection_id() != mine);
     CHECK(id(other) == others);
+    auto copied = Request::get(origin.url()).header(name, value);
+    auto one = client.session.send(copied);
+    one.consume();
+    auto another = client.session.send(copied.header(name, value + "-of-somebody-else"));
+    another.consume();
+    CHECK(another.connection_id() != one.connection_id());
     Session with_basic(client.cache);
     with_basic.header("Authorization", "Basic abc");
     CHECK(id(with_basic) == others);

@@ -173,6 +173,25 @@ TEST_CASE("an option that can change the connection makes it private", "[wire][r
     CHECK(origin.accepts() == 2);
 }
 
+TEST_CASE("a field that authenticates the connection makes it private in a list too",
+          "[wire][raw][isolation]") {
+    Origin origin(respond_with(reply("ok")));
+    ConnectionCache cache;
+    Session plain(cache), own(cache);
+    plain.get(origin.url()).consume();
+    const auto [field, is_private] = GENERATE(table<const char*, bool>({{"Authorization: NTLM TlRM", true},
+                                                                        {"authorization:Negotiate YII", true},
+                                                                        {"X-Any: NTLM TlRM", false}}));
+    CAPTURE(field);
+    const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> fields(
+        curl_slist_append(nullptr, field), &curl_slist_free_all);
+    own.setopt(CURLOPT_HTTPHEADER, fields.get());
+    own.get(origin.url()).consume();
+    CHECK(origin.accepts() == (is_private ? 2u : 1u));
+    plain.get(origin.url()).consume();
+    CHECK(origin.accepts() == (is_private ? 2u : 1u));
+}
+
 TEST_CASE("cookies of raw transfers stay with their session", "[wire][raw]") {
     Origin origin(respond_with(reply("ok", 200, "Set-Cookie: a=1\r\n")));
     ConnectionCache cache;

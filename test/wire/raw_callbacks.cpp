@@ -8,11 +8,13 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <unistd.h>
 
 #include "ringlet/ringlet.hpp"
 #include "support/fixture.hpp"
+#include "support/h2_origin.hpp"
 #include "support/origin.hpp"
 
 using namespace ringlet;
@@ -52,6 +54,30 @@ TEST_CASE("a connection that the caller's own function closes ends with its tran
     CHECK(client.cache.close_idle() == 0);
     CHECK(closed == 1);
     client.check_end(origin.url());
+}
+
+TEST_CASE("a connection that the caller's own function closes ends with a stream that was reset",
+          "[wire][raw][http2]") {
+    Origin origin(h2_handler([](const H2Request&) {
+                      return h2_respond_headers_only(200, {{"content-length", "1000"}});
+                  }),
+                  h2_options());
+    Client client;
+    int closed = 0;
+    {
+        Session session(client.cache);
+        session.ca_blob(TestCa::instance().pem()).http_version(HttpVersion::http_2);
+        session.setopt(CURLOPT_CLOSESOCKETFUNCTION, [&](curl_socket_t fd) {
+            ++closed;
+            return ::close(fd);
+        });
+        auto response = session.get(origin.url());
+        CHECK(response.version() == Protocol::http_2);
+    }
+    CHECK(closed == 1);
+    CHECK(client.cache.stats().closed_by[CloseReason::connection_close] == 1);
+    CHECK(client.cache.close_idle() == 0);
+    CHECK(closed == 1);
 }
 
 TEST_CASE("what a raw callback throws in a request of ringlet's own reaches its caller", "[wire][raw]") {
@@ -130,16 +156,61 @@ TEST_CASE("the wait for a connection counts in libcurl's own timeout too", "[wir
     client.session.setopt(CURLOPT_URL, origin.url());
     const bool in_seconds = GENERATE(true, false);
     CAPTURE(in_seconds);
-    client.session.setopt(in_seconds ? CURLOPT_TIMEOUT : CURLOPT_TIMEOUT_MS, in_seconds ? 1L : 200L);
+    // Of the two, the one that was set last counts.
+    if (in_seconds)
+        client.session.setopt(CURLOPT_TIMEOUT_MS, 60'000L).setopt(CURLOPT_TIMEOUT, 1L);
+    else
+        client.session.setopt(CURLOPT_TIMEOUT, 60L).setopt(CURLOPT_TIMEOUT_MS, 200L);
     CHECK(outcome_of([&] { client.session.perform(); }).code == Errc::timeout);
     CHECK(origin.request_count() == 1);
 }
 
-TEST_CASE("Connection: close among the session's fields ends the connection of perform", "[wire][raw]") {
+TEST_CASE("Connection: close among a request's own fields ends its connection", "[wire][raw]") {
     Origin origin(respond_with(reply("")));
     Client client;
-    client.session.header("Connection", "close").setopt(CURLOPT_URL, origin.url());
-    client.session.perform();
+    const bool in_list = GENERATE(true, false), raw = GENERATE(true, false);
+    CAPTURE(in_list, raw);
+    std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> list(
+        curl_slist_append(curl_slist_append(nullptr, "X-Any: 1"), "connection:close"), &curl_slist_free_all);
+    if (in_list)
+        client.session.setopt(CURLOPT_HTTPHEADER, list.get());
+    else
+        client.session.header("Connection", "close");
+    if (raw)
+        client.session.setopt(CURLOPT_URL, origin.url()).perform();
+    else
+        client.session.get(origin.url()).consume();
     CHECK(client.cache.stats().closed_by[CloseReason::connection_close] == 1);
     CHECK(client.cache.stats().idle == 0);
+}
+
+TEST_CASE("perform sends the cookies of the session's fields and of its engine as one field",
+          "[wire][raw][cookies]") {
+    Origin origin(respond_with(reply("", 200, "Set-Cookie: jar=1\r\n")));
+    Client client;
+    client.session.header("Cookie", "mine=1").setopt(CURLOPT_URL, origin.url());
+    client.session.setopt(CURLOPT_COOKIEFILE, "");
+    client.session.perform();
+    client.session.perform();
+    const auto requests = origin.requests();
+    REQUIRE(requests.size() == 2);
+    CHECK(requests[0].headers("Cookie") == std::vector<std::string>{"mine=1"});
+    CHECK(requests[1].headers("Cookie") == std::vector<std::string>{"jar=1; mine=1"});
+}
+
+TEST_CASE("a connection that perform could not replace was never opened", "[wire][raw][observer]") {
+    Origin origin(scripts_in_turn({[](Connection& c) {
+        c.read_request();
+        c.write(reply(""));
+        c.read_request();
+        c.close();
+    }}));
+    Client client;
+    client.session.setopt(CURLOPT_URL, origin.url());
+    client.session.perform();
+    origin.stop_listening();
+    CHECK(outcome_of([&] { client.session.perform(); }).code == Errc::connect);
+    CHECK(client.cache.stats().opened == 1);
+    CHECK(client.cache.stats().closed == 1);
+    CHECK(client.cache.stats().open == 0);
 }

@@ -68,6 +68,23 @@ TEST_CASE("what rewind() throws between two attempts comes out of send()", "[wir
     client.check_end(origin.url());
 }
 
+TEST_CASE("an error that the caller's own source throws is no reason for another attempt", "[wire][retry]") {
+    Origin origin(respond_with(reply("ok")));
+    Client client;
+    int asked = 0;
+    const auto body = Body::pull(
+        [&](std::span<std::byte>) -> std::size_t {
+            ++asked;
+            throw Error(Errc::connect, "of a request that the source made");
+        },
+        std::nullopt, [] { return true; });
+    const auto outcome =
+        outcome_of([&] { client.session.send(Request::put(origin.url(), body).retry(three_times)); });
+    CHECK(outcome.code == Errc::connect);
+    CHECK(asked == 1);
+    client.check_end(origin.url());
+}
+
 TEST_CASE("what progress() throws while a redirect's body comes ends the request", "[wire][redirect]") {
     const bool retried = GENERATE(false, true);
     CAPTURE(retried);

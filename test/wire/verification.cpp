@@ -81,6 +81,22 @@ TEST_CASE("a CA directory that is not there verifies nothing", "[wire][tls]") {
     CHECK(outcome(origin, [&](Session& session) { session.setopt(CURLOPT_CAPATH, missing); }) == "tls");
 }
 
+TEST_CASE("the name of a CA file that is not there is told whole", "[wire][tls]") {
+    const auto origin = secure_origin(TestCa::instance().issue());
+    const test::TempDir dir;
+    const auto missing = (dir.path() / "team@site.pem").string();
+    Session session{ConnectionCache{}};
+    session.ca_file(missing);
+    std::string words;
+    try {
+        session.get(origin.url()).consume();
+    } catch (const Error& error) {
+        words = error.what();
+    }
+    INFO(words);
+    CHECK(words.find(missing) != std::string::npos);
+}
+
 TEST_CASE("a resumed TLS session is as verified as the first one", "[wire][tls]") {
     const test::TempDir dir;
     const auto file = TestCa::instance().write_to(dir.path()).string();

@@ -1,0 +1,44 @@
+#include "transfer/request_fields.hpp"
+
+#include "curl/raw_options.hpp"
+#include "value/text.hpp"
+
+namespace ringlet::detail {
+
+SlistPtr header_list(const Headers& headers, bool without_cookies) {
+    SlistPtr list;
+    std::string line;
+    for (const auto& field : headers) {
+        if (without_cookies && equal_ignoring_case(field.name, "cookie")) continue;
+        line.assign(field.name);
+        // libcurl takes "Name:" as "do not send", and "Name;" as a field without a value.
+        if (trimmed(field.value).empty()) {
+            line += ';';
+        } else {
+            line.append(": ").append(field.value);
+        }
+        append(list, line.c_str());
+    }
+    return list;
+}
+
+std::string cookie_text(const Headers& headers) {
+    std::string text;
+    for (const auto& field : headers) {
+        const auto value = trimmed(field.value);
+        if (value.empty() || !equal_ignoring_case(field.name, "cookie")) continue;
+        if (!text.empty()) text += "; ";
+        text += value;
+    }
+    return text;
+}
+
+bool ends_connection(const Options& options) noexcept {
+    for (const auto& field : options.headers) {
+        if (says_close(field.name, field.value)) return true;
+    }
+    const auto& raw = options.wire.raw;
+    return raw && (raw->closes_sockets() || raw->asks_to_close());
+}
+
+}  // namespace ringlet::detail
