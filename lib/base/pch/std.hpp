@@ -1,5 +1,4 @@
-// What most of the library includes, compiled once. No file may need it: release builds and clang-tidy go
-// without.
+// What most of the library includes, compiled once. No file may need it: clang-tidy goes without.
 #include <algorithm>
 #include <array>
 #include <atomic>
