@@ -35,6 +35,7 @@ CURLcode set_pointer(CURL* easy, CURLoption option, void* value) noexcept {
     return noted(code, record, [&](EasyRecord& r) {
         if (option == CURLOPT_SHARE) return r.note_share(EasyTable::instance().share(value));
         if (option == CURLOPT_RESOLVE) return r.note_names(static_cast<const curl_slist*>(value));
+        if (option == CURLOPT_PROXYHEADER) return r.note_proxy_headers(static_cast<const curl_slist*>(value));
         r.note_pointer(option, value);
     });
 }

@@ -1,5 +1,6 @@
 #include "compat/easy_record.hpp"
 
+#include "curl/header_lines.hpp"
 #include "curl/option_rules.hpp"
 #include "value/text.hpp"
 
@@ -83,6 +84,7 @@ EasyRecord::EasyRecord(const EasyRecord& other)
       no_body_(other.no_body_),
       timeout_ms_(other.timeout_ms_),
       headers_(other.headers_),
+      proxy_headers_authenticate_(other.proxy_headers_authenticate_),
       names_(other.names_),
       has_names_(other.has_names_) {
     // libcurl does not copy CURLOPT_SHARE.
@@ -136,6 +138,12 @@ void EasyRecord::note_pointer(CURLoption option, const void* value) {
     } else {
         put(option, text_of(option, value));
     }
+}
+
+/// Looked at now, as for the key: without a proxy libcurl leaves the list alone, and it may be gone by then.
+void EasyRecord::note_proxy_headers(const curl_slist* list) {
+    note_pointer(CURLOPT_PROXYHEADER, list);
+    proxy_headers_authenticate_ = any_line(list, authenticates_connection);
 }
 
 void EasyRecord::note_names(const curl_slist* names) {
@@ -236,46 +244,24 @@ void EasyRecord::reset() noexcept {
     error_buffer_ = nullptr;
     timeout_ms_ = 0;
     headers_ = nullptr;
+    proxy_headers_authenticate_ = false;
     verified.reset();
 }
-
-namespace {
-
-/// The value of the first field of that name; null: there is none.
-const char* field(const curl_slist* headers, std::string_view name) noexcept {
-    for (; headers != nullptr; headers = headers->next) {
-        const std::string_view line(headers->data);
-        if (line.size() > name.size() && line[name.size()] == ':' &&
-            equal_ignoring_case(line.substr(0, name.size()), name)) {
-            return headers->data + name.size() + 1;
-        }
-    }
-    return nullptr;
-}
-
-}  // namespace
 
 /// A field of the program's own that authenticates the connection which it is sent on: that speaks for a
 /// user ever after.
 bool EasyRecord::authenticates_by_itself() const noexcept {
-    for (auto* headers = headers_; headers != nullptr; headers = headers->next) {
-        const std::string_view line(headers->data);
-        const auto colon = std::min(line.find(':'), line.size());
-        const auto value = line.substr(std::min(colon + 1, line.size()));
-        if (authenticates_connection(line.substr(0, colon), value)) return true;
-    }
-    return false;
+    return proxy_headers_authenticate_ || any_line(headers_, authenticates_connection);
 }
 
 bool EasyRecord::says_connection_close() const noexcept {
-    if (headers_ == nullptr) return false;
-    const char* value = field(headers_, "Connection");
-    return value != nullptr && list_contains(value, "close");
+    return any_line(headers_, says_close);
 }
 
 bool EasyRecord::has_idempotency_key() const noexcept {
-    const char* value = field(headers_, "Idempotency-Key");
-    return value != nullptr && value[std::strspn(value, " \t")] != '\0';
+    return any_line(headers_, [](std::string_view name, std::string_view value) {
+        return equal_ignoring_case(name, "Idempotency-Key") && !trimmed(value).empty();
+    });
 }
 
 }  // namespace ringlet::detail

@@ -44,7 +44,8 @@ class EasyRecord {
     void note_number(CURLoption option, long long value);
     void note_pointer(CURLoption option, const void* value);
     void note_share(EasyShare share) noexcept { share_ = share; }
-    void note_names(const curl_slist* names);  // CURLOPT_RESOLVE
+    void note_names(const curl_slist* names);         // CURLOPT_RESOLVE
+    void note_proxy_headers(const curl_slist* list);  // CURLOPT_PROXYHEADER
     /// As curl_easy_reset: what a handle keeps, stays.
     void reset() noexcept;
     /// The handle's transfers are libcurl's from now on.
@@ -157,6 +158,7 @@ class EasyRecord {
     bool no_body_ = false;
     long timeout_ms_ = 0;
     const curl_slist* headers_ = nullptr;
+    bool proxy_headers_authenticate_ = false;
     std::shared_ptr<curl_slist> names_;  // kept by a reset: libcurl may still point at it
     bool has_names_ = false;
 

@@ -79,7 +79,8 @@ bool EasyRecord::needs_new_connection() const noexcept {
 /// The program's own list is looked at for HTTP only: for others libcurl leaves it alone, and it may be gone.
 const LaneKey* EasyRecord::lane_key() {
     const auto* key = key_of_url();
-    if (key == nullptr || headers_ == nullptr || !authenticates_by_itself()) return key;
+    const bool fields = headers_ != nullptr || proxy_headers_authenticate_;
+    if (key == nullptr || !fields || !authenticates_by_itself()) return key;
     keep_private();
     return nullptr;
 }

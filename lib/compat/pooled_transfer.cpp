@@ -206,7 +206,7 @@ Verdict PooledTransfer::verdict() noexcept {
     Verdict verdict;
     if (!over) {
         verdict.close = CloseReason::transfer_error;
-    } else if (lease_->socket() < 0 || record_.says_connection_close()) {
+    } else if (lease_->socket() < 0 || (record_.has_headers() && record_.says_connection_close())) {
         verdict.close = CloseReason::connection_close;
     } else if (record_.has_headers() && info<long>(CURLINFO_RESPONSE_CODE) == 101) {
         verdict.close = CloseReason::upgraded;

@@ -142,6 +142,23 @@ TEST_CASE("a handle that authenticates its connection by itself keeps it to itse
     curl_slist_free_all(fields);
 }
 
+TEST_CASE("a handle that authenticates its connection to a proxy by itself keeps it to itself", "[compat]") {
+    const auto cache = emptied_cache();
+    const auto before = cache.stats().requests;
+    const Origin proxy(respond_with(reply("x")));
+    curl_slist* const fields = curl_slist_append(nullptr, "Proxy-Authorization: NTLM TlRMTVNTUAAB");
+    EasyHandle easy("http://elsewhere.invalid/");
+    easy.set(CURLOPT_PROXY, proxy.url().c_str());
+    easy.set(CURLOPT_PROXYHEADER, fields);
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(proxy.requests().at(0).header("Proxy-Authorization").has_value());
+    easy.set(CURLOPT_PROXYHEADER, static_cast<curl_slist*>(nullptr));
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.connects() == 0);
+    CHECK(cache.stats().requests == before);
+    curl_slist_free_all(fields);
+}
+
 TEST_CASE("other credentials in the header fields share", "[compat]") {
     const auto cache = emptied_cache();
     const Origin origin(respond_with(reply("x")));

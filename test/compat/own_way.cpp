@@ -220,6 +220,19 @@ TEST_CASE("a POST that a kept connection swallowed is not sent again; a GET is",
     CHECK(origin.request_count() == 5);
 }
 
+TEST_CASE("each Connection field of the program's own counts", "[compat]") {
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x")));
+    curl_slist* fields = curl_slist_append(nullptr, "Connection: x-hop");
+    fields = curl_slist_append(fields, "connection: close");
+    EasyHandle easy(origin.url());
+    easy.set(CURLOPT_HTTPHEADER, fields);
+    CHECK(easy.perform() == CURLE_OK);
+    easy.cleanup();
+    CHECK(cache.stats().open == 0);
+    curl_slist_free_all(fields);
+}
+
 TEST_CASE("the verify result of a kept connection is that of its handshake", "[compat]") {
     emptied_cache();
     const Origin origin(respond_with(reply("x")), {.tls = true});
