@@ -3,7 +3,6 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <ringlet/ringlet.hpp>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "support/child.hpp"
 #include "support/fixture.hpp"
 #include "support/origin.hpp"
 #include "support/posix.hpp"
@@ -155,15 +155,10 @@ TEST_CASE("a forked child that drops a response leaves its parent's connection a
     gate.open();
     std::array<std::byte, 10'000> buffer{};
     auto got = response.read(buffer);
-    const auto child = ::fork();
-    if (child == 0) {
-        response = Response();
-        ::_exit(0);
-    }
-    REQUIRE(child > 0);
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    CHECK(status == 0);
+    CHECK(test::in_child([&] {
+              response = Response();
+              return true;
+          }) == 0);
     while (const auto n = response.read(buffer)) got += n;
     CHECK(got == 400'000);
 }

@@ -142,7 +142,7 @@ TEST_CASE("a request between two attempts holds up the shutdown of its own proce
     pid_t child = -1;
     const auto nothing = [](std::span<std::byte>) { return std::size_t{0}; };
     const auto body = Body::pull(nothing, std::nullopt, [&] {
-        child = ::fork();
+        child = fork_at_rest();
         if (child == 0) throw std::domain_error("the child leaves it");
         return true;
     });
