@@ -24,6 +24,7 @@ Lease Cache::acquire(const LaneKey& key, const AcquireLimits& limits) {
 
     Turn turn = ask(key, limits, waiter);
     const bool waits = turn.kind == Answer::Kind::wait || turn.kind == Answer::Kind::evict_then_open;
+    if (const auto look = waits ? look_for_a_place_.load() : nullptr) look();
     if (waits) turn = wait_turn(waiter, key, limits, turn.kind == Answer::Kind::evict_then_open);
     const auto waited = waits ? Clock::now() - waiter.since : Clock::duration{};
     Lease lease = take_lease(turn, key);
@@ -76,7 +77,8 @@ Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& 
             turn = ask_locked({.key = taken.key,
                                .origin = taken.origin,
                                .fresh = limits.fresh || limits.prewarm,
-                               .may_wait = !limits.prewarm && settings_.acquire_timeout > Duration{},
+                               .may_wait = !limits.prewarm && (settings_.acquire_timeout > Duration{} ||
+                                                               look_for_a_place_.load() != nullptr),
                                .may_evict = !limits.prewarm},
                               waiter);
         } catch (...) {  // no memory

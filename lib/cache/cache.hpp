@@ -86,6 +86,9 @@ class Cache : public std::enable_shared_from_this<Cache> {
     CloseReason renew(Lease& lease) noexcept;
     /// Somebody waits who needs that place.
     bool is_wanted(const Lease& lease) const noexcept;
+    /// Called by each one who has to wait, before it sleeps, with no lock held: whoever holds leases without
+    /// need can give them back. One who does not want to wait is still one who has to.
+    void when_somebody_waits(void (*look)() noexcept) noexcept { look_for_a_place_.store(look); }
     /// Ends the loan. What became of the lane: none (it is kept idle or was handed to a waiter) or why it was
     /// closed.
     CloseReason release(Lease&& lease, const Verdict& verdict) noexcept;
@@ -233,7 +236,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     std::minstd_rand random_ RINGLET_GUARDED_BY(mutex_);
     std::size_t continuations_ RINGLET_GUARDED_BY(mutex_) = 0;
     std::unique_ptr<std::condition_variable> quiet_
-        RINGLET_GUARDED_BY(mutex_);                         // once closed_: something has ended
+        RINGLET_GUARDED_BY(mutex_);  // once closed_: something has ended
+    std::atomic<void (*)() noexcept> look_for_a_place_{nullptr};
     std::atomic<bool> closed_{false};                       // written under mutex_; once true stays true
     bool interrupting_ RINGLET_GUARDED_BY(mutex_) = false;  // once true stays true: the grace is over
     std::stop_source stopping_;

@@ -57,12 +57,15 @@ std::shared_ptr<EasyRecord> EasyTable::remove(CURL* easy) noexcept {
     return node.empty() ? nullptr : std::move(node.mapped());
 }
 
-bool EasyTable::close_a_parked_one() noexcept {
-    const auto holder = [this](Shard& shard) -> std::shared_ptr<EasyRecord> {
+void EasyTable::close_one_that_is_wanted() noexcept {
+    const auto is_wanted = [](const EasyRecord& record) {
+        return record.parked && record.parked.cache()->is_wanted(record.parked);
+    };
+    const auto holder = [&](Shard& shard) -> std::shared_ptr<EasyRecord> {
         const Lock lock(shard.mutex);
         for (const auto& [easy, record] : shard.records) {
             const std::unique_lock parked(record->park_lock, std::try_to_lock);
-            if (parked && record->parked) return record;
+            if (parked && is_wanted(*record)) return record;
         }
         return nullptr;
     };
@@ -72,12 +75,11 @@ bool EasyTable::close_a_parked_one() noexcept {
         // Its handle waits until the connection is gone: the two share objects without locks. If it runs by
         // now it must not be waited for.
         const std::unique_lock parked(record->park_lock, std::try_to_lock);
-        if (!parked || !record->parked) continue;
+        if (!parked || !is_wanted(*record)) continue;
         const auto cache = record->parked.cache();
         cache->release(std::move(record->parked), {.close = CloseReason::over_limit});
-        return true;
+        return;
     }
-    return false;
 }
 
 void EasyTable::add_share(CURLSH* share) noexcept {

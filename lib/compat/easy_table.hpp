@@ -24,8 +24,8 @@ class EasyTable {
     EasyRecord* add(CURL* easy) noexcept;
     EasyRecord* add(CURL* easy, const EasyRecord& like) noexcept;
     std::shared_ptr<EasyRecord> remove(CURL* easy) noexcept;
-    /// Closes one parked lease's connection, whichever thread left it; false: there was none.
-    bool close_a_parked_one() noexcept;
+    /// Closes the connection of a parked lease whose place somebody waits for, whichever thread left it.
+    void close_one_that_is_wanted() noexcept;
 
     void add_share(CURLSH* share) noexcept;
     void remove_share(CURLSH* share) noexcept;

@@ -29,38 +29,21 @@ std::atomic<bool>& parking() noexcept {
     return on;
 }
 
+/// Parked lanes hold slots for handles that may never need them again: they give way to those who wait.
+/// Called by each of these once it stands in the order, so that it either finds a lane parked, or is seen to
+/// wait by whoever parks one: see give_way().
+void look_for_a_place() noexcept {
+    EasyTable::instance().close_one_that_is_wanted();
+}
+
 const std::shared_ptr<Cache>& process_wide_cache() {
     // Never destroyed, as the caches themselves.
-    static const auto& cache = *new std::shared_ptr<Cache>(Access::cache(ConnectionCache::process_wide()));
+    static const auto& cache = []() -> const std::shared_ptr<Cache>& {
+        const auto& made = *new std::shared_ptr<Cache>(Access::cache(ConnectionCache::process_wide()));
+        if (lanes_are_parked()) made->when_somebody_waits(look_for_a_place);
+        return made;
+    }();
     return cache;
-}
-
-/// Parked lanes hold slots for handles that may never need them again: they give way to those who wait. One
-/// may be parked while somebody waits already, and the cache wakes nobody for that: they look again and
-/// again.
-Lease acquire_crowded(Cache& cache, const LaneKey& key, AcquireLimits limits) {
-    constexpr std::chrono::milliseconds longest(50);
-    std::chrono::milliseconds patience(2);
-    const auto deadline = limits.deadline;
-    const auto timeout = cache.settings().acquire_timeout;
-    const auto own_limit = timeout == Duration{} ? never : later(Clock::now(), timeout.value());
-    while (true) {
-        limits.deadline = std::min(deadline, Clock::now() + patience);
-        try {
-            return cache.acquire(key, limits);
-        } catch (const Error& e) {
-            const bool crowded = e.code() == Errc::timeout || e.code() == Errc::acquire_timeout;
-            if (!crowded || Clock::now() >= deadline) throw;
-            if (EasyTable::instance().close_a_parked_one()) continue;
-            if (e.code() == Errc::acquire_timeout || Clock::now() >= own_limit) throw;
-        }
-        patience = std::min(2 * patience, longest);
-    }
-}
-
-Lease acquire_from(Cache& cache, const LaneKey& key, const AcquireLimits& limits) {
-    const bool crowded = lanes_are_parked() && limited(cache.settings());
-    return crowded ? acquire_crowded(cache, key, limits) : cache.acquire(key, limits);
 }
 
 /// The handle's own parked lane, where it will do, else one of the cache's.
@@ -80,7 +63,7 @@ Lease lease_for(Cache& cache, EasyRecord& record, const LaneKey& key, Lease& par
         if (auto same = cache.acquire_again(key, record.last.slot, record.last.connection_id)) return same;
     }
     if (record.timeout().count() > 0) limits.deadline = Clock::now() + record.timeout();
-    return acquire_from(cache, key, limits);
+    return cache.acquire(key, limits);
 }
 
 CURLcode failed(const EasyRecord& record, const std::exception& e, CURLcode code) noexcept {
@@ -138,12 +121,7 @@ std::optional<CURLcode> ride_lane(CURL* easy, EasyRecord& record, const Cancella
     auto& transfer = ride.transfer.emplace(easy, record, ride.lease);
     const auto result = transfer.run(cancellation);
     if (may_have_negotiated(easy, record)) record.keep_private();
-    auto verdict = result ? transfer.verdict() : Verdict{.close = CloseReason::none, .served = false};
-    const auto& cache = *ride.lease.cache();
-    if (result && verdict.close == CloseReason::none && lanes_are_parked() && limited(cache.settings()) &&
-        cache.is_wanted(ride.lease)) {
-        verdict.close = CloseReason::over_limit;  // nobody else could have it while it is parked
-    }
+    const auto verdict = result ? transfer.verdict() : Verdict{.close = CloseReason::none, .served = false};
     ride.transfer.reset();
     if (result && verdict.close == CloseReason::none && lanes_are_parked()) {
         record.parked = std::move(ride.lease);
@@ -162,6 +140,15 @@ CURLcode pass_through(CURL* easy, EasyRecord& record, const Cancellation& cancel
     return result;
 }
 
+/// A lane that was parked while somebody waited: nobody else can have it.
+void give_way(EasyRecord& record) noexcept {
+    const std::unique_lock lock(record.park_lock, std::try_to_lock);
+    if (!lock || !record.parked) return;  // somebody who waits is at it
+    const auto cache = record.parked.cache();
+    if (cache->is_wanted(record.parked))
+        end_loan(std::move(record.parked), {.close = CloseReason::over_limit});
+}
+
 CURLcode perform_somehow(CURL* easy, EasyRecord& record) {
     const Cancellation cancellation;
     auto& ride = *record.ride;
@@ -178,6 +165,7 @@ CURLcode perform_somehow(CURL* easy, EasyRecord& record) {
         record.parked = std::move(ride.before);
     }
     ride.parking_lot = {};
+    if (lanes_are_parked() && limited(process_wide_cache()->settings())) give_way(record);
     return *result;
 }
 
@@ -189,6 +177,7 @@ bool lanes_are_parked() noexcept {
 
 void set_lanes_are_parked(bool on) noexcept {
     parking().store(on);
+    process_wide_cache()->when_somebody_waits(on ? look_for_a_place : nullptr);
 }
 
 void give_back(EasyRecord& record) noexcept {

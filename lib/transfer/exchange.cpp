@@ -157,7 +157,7 @@ void Exchange::run_attempts() {
             drain_internally();
         } catch (const Error& error) {
             wait = retry_pause(policy, attempt, std::nullopt);
-            const bool callers_own = transfer_.exception() != nullptr;
+            const bool callers_own = callers_own_ || transfer_.exception() != nullptr;
             if (last || callers_own || !wants_retry(policy, error) || !fits(wait) || !rewind_upload()) throw;
             continue_later();
             end_transfer(CloseReason::transfer_error);
@@ -260,7 +260,9 @@ bool Exchange::send_once(Turn turn, bool upgrade) {
                    (call_.url->https() || https_proxy_possible(options.wire));
     if (options.max_body_size) plan.max_body = options.max_body_size->value();
     disposition_.reset();
+    callers_own_ = true;  // what a with_handle() function throws
     transfer_.start(std::move(lease), plan);
+    callers_own_ = false;
     if (options.stop && options.stop->stop_possible()) waker_.emplace(*options.stop, Waker{&transfer_});
     drive([this] { return transfer_.head_done(); });
     return transfer_.head_done();

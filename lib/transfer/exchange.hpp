@@ -126,7 +126,7 @@ class Exchange {
     template <class Until>
     void drive(Until until, Clock::time_point latest = Clock::time_point::max());
     std::optional<Progress> final_progress() const noexcept;
-    void tell_progress(const std::optional<Progress>& progress) const;
+    void tell_progress(const std::optional<Progress>& progress);
     void check_interruptions();
     [[noreturn]] void give_up(Errc code, std::string_view why, CloseReason reason);
     [[noreturn]] void throw_transfer_error();
@@ -161,6 +161,8 @@ class Exchange {
     std::string method_;
     Upload upload_;
     bool empty_body_ = false;
+    bool callers_own_ =
+        false;  // a function of the caller's runs, or has thrown: no reason for another attempt
     bool body_dropped_ = false;  // a redirect turned the request into a GET
     Transfer transfer_;
     Patience patience_;

@@ -155,10 +155,12 @@ std::optional<Progress> Exchange::final_progress() const noexcept {
     return call_.options->progress ? std::optional(transfer_.progress()) : std::nullopt;
 }
 
-void Exchange::tell_progress(const std::optional<Progress>& progress) const {
+void Exchange::tell_progress(const std::optional<Progress>& progress) {
     if (!progress) return;
     const CallbackScope scope;
+    callers_own_ = true;
     call_.options->progress(*progress);
+    callers_own_ = false;
 }
 
 /// Throws what interrupted, or, when that is null, what ended the transfer; the body stays failed. (Whether
@@ -358,8 +360,7 @@ void Exchange::close_unread(bool warn) noexcept {
 void Exchange::note_stream_reset() noexcept {
     if (!call_.cache->log().debug_enabled()) return;
     try {
-        call_.cache->log().debug("response dropped unread, HTTP/2 stream reset, connection kept: " +
-                                 describe());
+        call_.cache->log().debug("response dropped unread, HTTP/2 stream reset: " + describe());
     } catch (...) {
         // Out of memory: the counter and the event tell.
     }

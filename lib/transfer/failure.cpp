@@ -46,14 +46,14 @@ Errc code_of(Transfer& transfer) {
 }
 
 /// libcurl repeats a proxy's URL as it was given, in quotes, and that needs no scheme: all goes from the
-/// quote, or the scheme, up to the last '@'.
+/// quote, or the scheme, up to the last '@'. A file's name, which it repeats with quotes or without, stays.
 std::string without_user_info(std::string text) {
     const auto at = text.rfind('@');
     if (at == std::string::npos) return text;
     const auto scheme = text.find("://");
     const auto from = scheme < at ? scheme + 3 : text.find_first_of("'\"") + 1;
-    const bool neither = from == 0;  // the name of a file, say
-    if (!neither && from <= at) text.erase(from, at + 1 - from);
+    const bool is_file = from == 0 || (scheme >= at && (text[from] == '/' || text[from] == '.'));
+    if (!is_file && from <= at) text.erase(from, at + 1 - from);
     return text;
 }
 

@@ -90,12 +90,8 @@ void RawLane::configure() {
         call_.cookies->load(lane.easy());
     }
     if (raw && raw->outlive_reset()) lane.taint();
-    const auto& fields = call_.options->headers;
-    if (!fields.empty()) {
-        // One Cookie field a request (RFC 6265 section 5.4): libcurl puts this behind what the jar has.
-        const auto cookies = call_.cookies != nullptr ? cookie_text(fields) : "";
-        if (!cookies.empty()) set_option(lane.easy(), CURLOPT_COOKIE, cookies.c_str(), "header");
-        lane.holdings().headers = header_list(fields, !cookies.empty());
+    if (!call_.options->headers.empty()) {
+        lane.holdings().headers = header_list(call_.options->headers);
         set_option(lane.easy(), CURLOPT_HTTPHEADER, lane.holdings().headers.get(), "header");
     }
     lane.holdings().options = raw;
@@ -183,8 +179,8 @@ CloseReason RawLane::verdict(CURLcode result) const noexcept {
     curl().easy_getinfo(lease_->easy(), CURLINFO_RESPONSE_CODE, &status);
     if (status == 101) return CloseReason::upgraded;
     const auto& raw = call_.options->wire.raw;
-    if ((raw && raw->is_set(CURLOPT_FORBID_REUSE)) || ends_connection(*call_.options))
-        return CloseReason::connection_close;
+    const bool raw_ends = raw && (raw->is_set(CURLOPT_FORBID_REUSE) || raw->asks_to_close());
+    if (raw_ends || ends_connection(*call_.options)) return CloseReason::connection_close;
     return CloseReason::none;
 }
 

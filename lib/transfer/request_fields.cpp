@@ -38,7 +38,7 @@ bool ends_connection(const Options& options) noexcept {
         if (says_close(field.name, field.value)) return true;
     }
     const auto& raw = options.wire.raw;
-    return raw && (raw->closes_sockets() || raw->asks_to_close());
+    return raw && raw->closes_sockets();
 }
 
 }  // namespace ringlet::detail

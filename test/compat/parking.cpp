@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "compat/easy_handle.hpp"
-#include "compat/easy_table.hpp"
 #include "compat/handle_traffic.h"
 #include "compat/program.hpp"
 #include "support/fixture.hpp"
@@ -126,21 +125,51 @@ TEST_CASE("a handle that is in use all the time lets others have their turn", "[
 TEST_CASE("a lane that is parked while somebody waits already is closed for them", "[.limited]") {
     const Parking parking(true);
     const auto cache = emptied_cache();
-    const Origin origin(respond_with(reply("x")));
-    EasyHandle first(origin.url());
-    CHECK(first.perform() == CURLE_OK);
-    auto& lock = detail::EasyTable::instance().find(first.get())->park_lock;
-    lock.lock();  // as if its transfer were not quite over
-    const auto before = cache.stats().waits;
-    std::atomic<CURLcode> code = CURL_LAST;
+    Gate gate;
+    const Origin origin([&](Connection& c) {
+        while (c.read_request() && c.wait_for(gate)) c.write(reply("x"));
+    });
+    std::atomic<CURLcode> first = CURL_LAST, second = CURL_LAST;
+    EasyHandle easy(origin.url());
+    std::jthread riding([&] { first = easy.perform(); });
+    REQUIRE(origin.wait_for_requests(1));
+    const auto before = cache.stats();
     std::jthread waiting([&] {
         EasyHandle other(origin.url());
-        code = other.perform();
+        second = other.perform();
     });
-    CHECK(eventually([&] { return cache.stats().waits >= before + 2; }));
-    lock.unlock();
+    CHECK(eventually([&] { return cache.stats().waiting == 1; }));
+    gate.open();
+    riding.join();
     waiting.join();
-    CHECK(code == CURLE_OK);
+    CHECK(first == CURLE_OK);
+    CHECK(second == CURLE_OK);
+    CHECK(cache.stats().waits == before.waits + 1);
+    CHECK(cache.stats().closed_by[CloseReason::over_limit] == before.closed_by[CloseReason::over_limit] + 1);
+}
+
+TEST_CASE("a session that waits is given the place of a parked lane", "[.limited]") {
+    const Parking parking(true);
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x"))), elsewhere(respond_with(reply("y")));
+    EasyHandle easy(origin.url());
+    CHECK(easy.perform() == CURLE_OK);
+    Session session(cache);
+    CHECK(session.get(elsewhere.url()).text() == "y");
+}
+
+TEST_CASE("who waits in vain beside parked lanes has waited once", "[.limited]") {
+    const Parking parking(true);
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x")));
+    Session session(cache);
+    const auto unread = session.get(origin.url());
+    const auto before = cache.stats();
+    EasyHandle easy(origin.url());
+    easy.set(CURLOPT_TIMEOUT_MS, 300L);
+    CHECK(easy.perform() == CURLE_OPERATION_TIMEDOUT);
+    CHECK(cache.stats().waits == before.waits + 1);
+    CHECK(cache.stats().requests == before.requests);
 }
 
 TEST_CASE("a transfer that a cancelled thread left with its lock is cleaned up by another",

@@ -20,7 +20,7 @@ namespace ringlet::test {
 /// -1 if it did not end by itself.
 inline int exit_code_of(pid_t child) {
     int status = 0;
-    if (::waitpid(child, &status, 0) != child) return -1;
+    if (child <= 0 || ::waitpid(child, &status, 0) != child) return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 

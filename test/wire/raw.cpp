@@ -1,5 +1,6 @@
 // Session::setopt / perform / getinfo: raw curl, call by call.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <ringlet/ringlet.hpp>
 
 #include <memory>

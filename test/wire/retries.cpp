@@ -85,6 +85,28 @@ TEST_CASE("an error that the caller's own source throws is no reason for another
     client.check_end(origin.url());
 }
 
+TEST_CASE("nor is one of progress() or of a with_handle() function", "[wire][retry]") {
+    Origin origin(respond_with(reply("")));
+    Client client;
+    int calls = 0;
+    const auto [in_progress, last] = GENERATE(table<bool, int>({{true, 1}, {true, 2}, {false, 1}}));
+    CAPTURE(in_progress, last);
+    const auto throw_at_last = [&, at = last] {
+        if (++calls == at) throw Error(Errc::connect, "of a request that the function made");
+    };
+    auto request = Request::get(origin.url()).retry(three_times);
+    if (in_progress)
+        request.progress([&](const Progress&) { throw_at_last(); });
+    else
+        client.session.with_handle([&](CURL*) { throw_at_last(); });
+    const auto outcome = outcome_of([&] {
+        for (int i = 0; i < 2; ++i) client.session.send(request).consume();
+    });
+    CHECK(outcome.code == Errc::connect);
+    CHECK(calls == last);
+    CHECK(client.cache.stats().leased == 0);
+}
+
 TEST_CASE("what progress() throws while a redirect's body comes ends the request", "[wire][redirect]") {
     const bool retried = GENERATE(false, true);
     CAPTURE(retried);
