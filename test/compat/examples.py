@@ -33,7 +33,7 @@ RUN = {
 TLS = {"https": ["-DSKIP_PEER_VERIFICATION", "-DSKIP_HOSTNAME_VERIFICATION"]}
 HOSTS = re.compile(r'"https?://(?:[\w.-]+\.)?(?:example\.(?:com|org|net)|curl\.se|google\.com)(?::\d+)?')
 # What differs from run to run whatever the library: times, speeds, local ports, dates, addresses in memory.
-CHANGING = re.compile(r"\d+\.\d+|\d+ k?bytes?/sec|after \d+ ms|0x[0-9a-f]+|\bport \d+|Date: [^\r\n]*|\d\d:\d\d:\d\d|Thread \d+|thread \d+")
+CHANGING = re.compile(r"\d+\.\d+|\d+ k?bytes?/sec|after \d+ ms|0x[0-9a-f]+|\bport \d+|Date: [^\r\n]*|\d\d:\d\d:\d\d|Thread \d+|thread \d+|\b1\d{9}\b")  # the last: seconds since 1970
 
 # Called each time libcurl wakes up: how often is chance.
 REPEATED = re.compile(r"UP: \d+ of \d+  DOWN: \d+ of \d+")
