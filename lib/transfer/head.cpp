@@ -11,6 +11,9 @@ namespace {
 // All header bytes of one answer, interim answers included.
 constexpr std::size_t size_limit = 300 * 1024;
 
+// libcurl refuses a lower one too, but 8.23 (8.14 was not tried) only when the head is over.
+constexpr int lowest_status = 100;
+
 // Interim answers (1xx) before the final one.
 constexpr unsigned interim_limit = 100;
 
@@ -110,7 +113,7 @@ Head::Line Head::add(std::string_view line) {
     if (without_line_end(line).find('\r') != std::string_view::npos) return Line::malformed;
     if (line.starts_with("HTTP/")) {
         start_block(line);
-        return overlong_status(line) ? Line::malformed : Line::more;
+        return status_ < lowest_status || overlong_status(line) ? Line::malformed : Line::more;
     }
     if (without_line_end(line).empty()) {
         if (status_ >= 100 && status_ < 200 && status_ != 101) {

@@ -21,6 +21,12 @@ namespace {
 
 thread_local std::exception_ptr thrown;  // by a callback of the transfer that runs on this thread
 
+/// What libcurl adds up over all tries of a transfer.
+struct Sent {
+    curl_off_t time = 0;  // until requests could be sent
+    long bytes = 0;       // of requests
+};
+
 /// The lane while a raw transfer is on it: tells the cache when the connection stands, and takes the hooks
 /// off at the end.
 class RawLane final : public LaneClient {
@@ -50,7 +56,7 @@ class RawLane final : public LaneClient {
     int on_progress(curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept override { return 0; }
     bool on_open_socket() noexcept override {
         opened_ = true;
-        sent_before_ = pretransfer_time();
+        before_ = sent();
         return true;
     }
     void on_close_socket(int) noexcept override {}
@@ -61,7 +67,7 @@ class RawLane final : public LaneClient {
     bool interrupted() const noexcept;
     int longest_wait_ms() const noexcept;
     std::optional<CURLcode> step();
-    curl_off_t pretransfer_time() const noexcept;
+    Sent sent() const noexcept;
     void tell_connected() noexcept;
     bool stayed_at_origin() const noexcept;
     bool take_options_off() noexcept;
@@ -70,9 +76,9 @@ class RawLane final : public LaneClient {
     const RawCall& call_;
     const Clock::time_point deadline_;
     bool added_ = false;
-    bool opened_ = false;         // a socket since the cache was told last
-    curl_off_t sent_before_ = 0;  // pretransfer_time() then
-    bool established_ = false;    // the cache knows the connection
+    bool opened_ = false;       // a socket since the cache was told last
+    Sent before_;               // sent() then
+    bool established_ = false;  // the cache knows the connection
 };
 
 void RawLane::configure() {
@@ -120,16 +126,20 @@ std::optional<CURLcode> RawLane::step() {
     return std::nullopt;
 }
 
-curl_off_t RawLane::pretransfer_time() const noexcept {
-    curl_off_t time = 0;
-    curl().easy_getinfo(lease_->easy(), CURLINFO_PRETRANSFER_TIME_T, &time);
-    return time;
+Sent RawLane::sent() const noexcept {
+    Sent sent;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_PRETRANSFER_TIME_T, &sent.time);
+    curl().easy_getinfo(lease_->easy(), CURLINFO_REQUEST_SIZE, &sent.bytes);
+    return sent;
 }
 
-/// A connection stands as soon as bytes can have moved: libcurl adds to that time then. Told with libcurl's
-/// frames left.
+/// A connection stands as soon as a request was sent. It takes both to know: 8.23 adds to the time when a try
+/// fails, too (7.88 and 8.14 do not), and 7.88 counts the bytes of a CONNECT. Told with libcurl's frames
+/// left.
 void RawLane::tell_connected() noexcept {
-    if (!opened_ || pretransfer_time() == sent_before_) return;
+    if (!opened_) return;
+    const auto now = sent();
+    if (now.time == before_.time || now.bytes == before_.bytes) return;
     opened_ = false;
     if (lease_->on_offered()) return;  // it was told when that was opened
     if (established_)

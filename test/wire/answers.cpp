@@ -7,7 +7,6 @@
 
 #include <array>
 #include <atomic>
-#include <optional>
 #include <string>
 
 #include "support/child.hpp"
@@ -205,15 +204,7 @@ TEST_CASE("a status below 100 is a protocol error, not an answer without a body"
         {test::respond_and_close(std::string(line) + "\r\nContent-Length: 5\r\n\r\nhello"),
          respond_with(reply("ok"))}));
     test::Client client;
-    std::optional<Response> response;
-    const auto outcome = test::outcome_of([&] { response.emplace(client.session.get(origin.url())); });
-    if (outcome.threw) {
-        CHECK(outcome.code == Errc::protocol);
-    } else {  // libcurl read 200 there: so do we
-        CHECK(response->status() == 200);
-        CHECK(response->text() == "hello");
-    }
-    response.reset();
+    CHECK(test::outcome_of([&] { client.session.get(origin.url()); }).code == Errc::protocol);
     client.check_end(origin.url());
 }
 

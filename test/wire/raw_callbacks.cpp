@@ -201,3 +201,23 @@ TEST_CASE("a connection that perform could not replace was never opened", "[wire
     CHECK(client.cache.stats().closed == 1);
     CHECK(client.cache.stats().open == 0);
 }
+
+TEST_CASE("a connection that perform could not make was never opened", "[wire][raw][observer]") {
+    Origin origin(stay_silent());
+    Client client;
+    SECTION("refused") {
+        origin.stop_listening();
+        client.session.setopt(CURLOPT_URL, origin.url());
+        CHECK(outcome_of([&] { client.session.perform(); }).code == Errc::connect);
+    }
+    SECTION("no TLS there") {
+        Origin closing([](Connection& c) {
+            c.read_some();
+            c.close();
+        });
+        client.session.setopt(CURLOPT_URL, closing.url().replace(0, 4, "https"));
+        CHECK(outcome_of([&] { client.session.perform(); }).code == Errc::tls);
+    }
+    CHECK(client.cache.stats().opened == 0);
+    CHECK(client.cache.stats().open == 0);
+}
