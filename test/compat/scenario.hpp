@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "compat/transcript.hpp"
@@ -94,6 +95,12 @@ inline Scenario left_to_libcurl(Scenario scenario) {
 inline Scenario connects_again(Scenario scenario, std::size_t transfers = 1) {
     scenario.on_new_connections = transfers;
     return scenario;
+}
+
+/// The same, with libcurls from that version on: those before keep the connection.
+inline Scenario connects_again_since(unsigned version, Scenario scenario) {
+    const bool closes = curl_version_info(CURLVERSION_NOW)->version_num >= version;
+    return closes ? connects_again(std::move(scenario)) : scenario;
 }
 
 inline void nothing(Watched&) {}
