@@ -224,6 +224,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     Log log_;
     Teller teller_;
     LaneSettings lane_settings_;
+    std::atomic<void (*)() noexcept> look_for_a_place_{nullptr};
 
     mutable Mutex mutex_;
     std::unique_ptr<Share> share_ RINGLET_GUARDED_BY(mutex_);  // another one in a forked child
@@ -236,8 +237,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     std::minstd_rand random_ RINGLET_GUARDED_BY(mutex_);
     std::size_t continuations_ RINGLET_GUARDED_BY(mutex_) = 0;
     std::unique_ptr<std::condition_variable> quiet_
-        RINGLET_GUARDED_BY(mutex_);  // once closed_: something has ended
-    std::atomic<void (*)() noexcept> look_for_a_place_{nullptr};
+        RINGLET_GUARDED_BY(mutex_);                         // once closed_: something has ended
     std::atomic<bool> closed_{false};                       // written under mutex_; once true stays true
     bool interrupting_ RINGLET_GUARDED_BY(mutex_) = false;  // once true stays true: the grace is over
     std::stop_source stopping_;

@@ -161,8 +161,7 @@ class Exchange {
     std::string method_;
     Upload upload_;
     bool empty_body_ = false;
-    bool callers_own_ =
-        false;  // a function of the caller's runs, or has thrown: no reason for another attempt
+    bool callers_own_ = false;   // what is thrown now is: no reason for another attempt
     bool body_dropped_ = false;  // a redirect turned the request into a GET
     Transfer transfer_;
     Patience patience_;

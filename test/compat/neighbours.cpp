@@ -425,30 +425,4 @@ TEST_CASE("a transfer can be left by an exception", "[compat]") {
     CHECK(other.body == "x");
 }
 
-void* perform_on_thread(void* easy) {
-    curl_easy_perform(easy);
-    return nullptr;
-}
-
-TEST_CASE("a thread can be cancelled in the middle of a transfer", "[compat]") {
-    const auto cache = emptied_cache();
-    const Origin origin([](Connection& c) {
-        (void)c.read_request();
-        c.wait_for_stop();
-    });
-    EasyHandle easy(origin.url());
-    easy.set(CURLOPT_TIMEOUT_MS, 0L);
-    pthread_t thread{};
-    REQUIRE(::pthread_create(&thread, nullptr, perform_on_thread, easy.get()) == 0);
-    CHECK(origin.wait_for_requests(1));
-    CHECK(::pthread_cancel(thread) == 0);
-    void* result = nullptr;
-    CHECK(::pthread_join(thread, &result) == 0);
-    CHECK(result == PTHREAD_CANCELED);
-    easy.cleanup();
-    CHECK(cache.stats().leased == 0);
-    CHECK(cache.stats().open == 0);
-    CHECK(origin.wait_for_open(0));
-}
-
 }  // namespace
