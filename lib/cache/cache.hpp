@@ -101,6 +101,10 @@ class Cache : public std::enable_shared_from_this<Cache> {
     Explanation explain(const LaneKey& key) const;
     std::size_t close_idle(Duration idle_for);   // zero: all, and leased ones when they come back
     std::size_t evict(std::string_view origin);  // normalised
+    /// Closes the idle lanes of that key, for one who has it alone and has no more use for them.
+    std::size_t close_idle_of(const LaneKey& key) noexcept;
+    /// There is a lane of that key, or somebody waits for one.
+    bool knows(const LaneKey& key) const noexcept;
     /// See ConnectionCache::shutdown(). Waits for leases in flight; those that are left when the grace is
     /// over are interrupted (Lane::interrupt()) and given a second to come back.
     void shutdown(Duration grace);

@@ -79,6 +79,21 @@ std::size_t Cache::evict(std::string_view origin) {
     return n;
 }
 
+std::size_t Cache::close_idle_of(const LaneKey& key) noexcept {
+    std::size_t n = 0;
+    Doomed doomed;
+    {
+        const Lock lock(mutex_);
+        notice_fork();
+        if (const auto id = keys_.find(key)) {
+            n = policy_.close_idle(*id);
+            doomed = take_doomed_locked();
+        }
+    }
+    carry_out(std::move(doomed));
+    return n;
+}
+
 void Cache::abandon() noexcept {
     std::unique_ptr<Janitor> janitor;
     Doomed doomed;

@@ -48,6 +48,12 @@ ConnectionInfo Cache::info_locked(LaneId slot, Instant now) const {
     return info;
 }
 
+bool Cache::knows(const LaneKey& key) const noexcept {
+    const Lock lock(mutex_);
+    notice_fork();
+    return keys_.find(key).has_value();
+}
+
 std::size_t Cache::idle_for(const LaneKey& key) const {
     const Lock lock(mutex_);
     notice_fork();

@@ -174,6 +174,14 @@ std::size_t Policy::close_idle(OriginId origin) noexcept {
     return n;
 }
 
+std::size_t Policy::close_idle(KeyId key) noexcept {
+    std::size_t n = 0;
+    for (auto lane = idle_.oldest(key); lane; lane = idle_.oldest(key), ++n) {
+        order_closed(*lane, CloseReason::evicted);
+    }
+    return n;
+}
+
 void Policy::retire() noexcept {
     retired_ = true;
     for (auto lane = idle_.oldest(); lane; lane = idle_.oldest()) order_closed(*lane, CloseReason::shutdown);

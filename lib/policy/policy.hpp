@@ -117,6 +117,7 @@ class Policy {
     /// Closes idle lanes that have been idle since `latest` or longer; how many.
     std::size_t close_idle(Instant latest) noexcept;
     std::size_t close_idle(OriginId origin) noexcept;
+    std::size_t close_idle(KeyId key) noexcept;
     /// Leased lanes, and those being connected, are closed when they come back (reason: evicted).
     void outdate() noexcept { ++generation_; }
     void outdate(OriginId origin) noexcept { ++generations_[index_of(origin)]; }

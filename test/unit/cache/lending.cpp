@@ -192,6 +192,24 @@ TEST_CASE("close_idle and evict close idle lanes now and lent ones when they com
     CHECK(cache->close_idle(1ns) == 1);
 }
 
+TEST_CASE("the idle lanes of one key are closed, and no others", "[cache]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache();
+    const auto key = key_of(server, "isolation=b");
+    CHECK_FALSE(cache->knows(key));
+    request(cache, server);
+    Lease lent = lend(cache, server, {}, key);
+    CHECK(cache->knows(key));
+    CHECK(cache->close_idle_of(key) == 0);
+    CHECK(cache->release(std::move(lent), {}) == CloseReason::none);
+    CHECK(cache->close_idle_of(key) == 1);
+    CHECK_FALSE(cache->knows(key));
+    CHECK(server.wait_for_open(1));
+    CHECK(cache->stats().idle == 1);
+    CHECK(cache->stats().closed_by[CloseReason::evicted] == 1);
+    CHECK(cache->close_idle_of(key) == 0);
+}
+
 TEST_CASE("leases are moved, never lost", "[cache]") {
     Origin server(respond_with(reply("x")));
     const auto cache = make_cache();

@@ -53,6 +53,17 @@ TEST_CASE("close_idle closes only those idle for long enough", "[policy][C066]")
     CHECK(b.acquire(11).lane == young);
 }
 
+TEST_CASE("close_idle closes those of one key", "[policy]") {
+    Bench b;
+    const LaneId one = b.open_idle(1);
+    const LaneId other = b.open_idle(2);
+    CHECK(b.policy.close_idle(KeyId{1}) == 1);
+    b.collect();
+    CHECK(b.only_closing(one) == CloseReason::evicted);
+    CHECK(b.policy.close_idle(KeyId{7}) == 0);
+    CHECK(b.acquire(2).lane == other);
+}
+
 TEST_CASE("expired lanes of a key are discarded when it is asked for, all of them", "[policy][C074]") {
     Bench b({.idle_timeout = 100ms});
     const LaneId lanes[] = {b.open(1), b.open(1), b.open(1)};
