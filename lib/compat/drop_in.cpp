@@ -29,15 +29,22 @@ CURLcode noted(CURLcode code, EasyRecord* record, Note note) noexcept {
     return code;
 }
 
+bool concerns_sockets(CURLoption option) noexcept {
+    return option == CURLOPT_OPENSOCKETFUNCTION || option == CURLOPT_OPENSOCKETDATA ||
+           option == CURLOPT_CLOSESOCKETFUNCTION || option == CURLOPT_CLOSESOCKETDATA;
+}
+
 CURLcode set_pointer(CURL* easy, CURLoption option, void* value) noexcept {
     auto* const record = record_for(easy, option);
-    const auto code = curl().easy_setopt(easy, option, value);
-    return noted(code, record, [&](EasyRecord& r) {
+    const auto code = noted(curl().easy_setopt(easy, option, value), record, [&](EasyRecord& r) {
         if (option == CURLOPT_SHARE) return r.note_share(EasyTable::instance().share(value));
         if (option == CURLOPT_RESOLVE) return r.note_names(static_cast<const curl_slist*>(value));
         if (option == CURLOPT_PROXYHEADER) return r.note_proxy_headers(static_cast<const curl_slist*>(value));
         r.note_pointer(option, value);
     });
+    // Set in a callback: what the lane has put on the handle is gone.
+    const bool unhooked = record != nullptr && concerns_sockets(option) && is_on_lane(*record);
+    return unhooked && !hook_again(easy, *record) ? CURLE_OUT_OF_MEMORY : code;
 }
 
 }  // namespace
@@ -108,12 +115,17 @@ void cleanup(CURL* easy) noexcept {
     const auto record = EasyTable::instance().remove(easy);
     if (record == nullptr) return curl().easy_cleanup(easy);
     std::unique_lock<FreeLock> parked;
-    if (!record->running) parked = std::unique_lock(record->park_lock);
+    if (!record->running) {
+        // Before the handle goes, as libcurl does: the program's functions may use it.
+        close_private_lanes(*record);
+        parked = std::unique_lock(record->park_lock);
+    }
     curl().easy_cleanup(easy);
     if (parked) {
         give_back(*record);
     } else {
         give_up_transfer(*record);
+        close_private_lanes(*record);
     }
 }
 

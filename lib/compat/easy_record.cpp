@@ -35,6 +35,33 @@ bool stays_with_handle(CURLoption option) noexcept {
     }
 }
 
+/// What a connection keeps until it is closed, and calls then: the program's function for its socket, what
+/// the program put into its TLS context; and options nobody knows, when in doubt.
+bool may_be_called_at_close(CURLoption option) noexcept {
+    switch (option) {
+        case CURLOPT_OPENSOCKETFUNCTION:
+        case CURLOPT_OPENSOCKETDATA:
+        case CURLOPT_SOCKOPTFUNCTION:
+        case CURLOPT_SOCKOPTDATA:
+        case CURLOPT_RESOLVER_START_FUNCTION:
+        case CURLOPT_RESOLVER_START_DATA:
+        case CURLOPT_SSLENGINE:
+        case CURLOPT_SSLENGINE_DEFAULT:
+        case CURLOPT_CERTINFO:
+        case CURLOPT_ALTSVC:
+        case CURLOPT_ALTSVC_CTRL:
+        case CURLOPT_HSTS:
+        case CURLOPT_HSTS_CTRL:
+        case CURLOPT_HSTSREADFUNCTION:
+        case CURLOPT_HSTSREADDATA:
+        case CURLOPT_HSTSWRITEFUNCTION:
+        case CURLOPT_HSTSWRITEDATA:
+            return false;
+        default:
+            return true;
+    }
+}
+
 /// A value as it stands in a key.
 std::string text_of(CURLoption option, const void* value) {
     if (value == nullptr) return "0";  // not the same as never set: CURLOPT_CAINFO
@@ -66,6 +93,8 @@ EasyRecord::EasyRecord(const EasyRecord& other)
     : values_(other.values_),
       private_options_(other.private_options_),
       keeps_private_(other.keeps_private_),
+      ties_lanes_(other.ties_lanes_),
+      socket_functions_(other.socket_functions_),
       given_up_(other.given_up_),
       pooled_(other.pooled_),
       connect_only_(other.connect_only_),
@@ -119,6 +148,7 @@ void EasyRecord::note_pointer(CURLoption option, const void* value) {
         case OptionEffect::own_way:
             return give_up();
         case OptionEffect::is_private:
+            note_socket_function(option, value);
             return set_private(option, value != nullptr);
         case OptionEffect::credential:
         case OptionEffect::in_key:
@@ -228,15 +258,46 @@ void EasyRecord::put(CURLoption option, std::string text) {
 
 void EasyRecord::set_private(CURLoption option, bool on) {
     const int number = static_cast<int>(option);
+    const bool before = is_private();
     std::erase(private_options_, number);
-    if (!on) return;
-    private_options_.push_back(number);
-    keeps_private_ = keeps_private_ || stays_with_handle(option);
+    if (on) {
+        private_options_.push_back(number);
+        keeps_private_ = keeps_private_ || stays_with_handle(option);
+        ties_lanes_ = ties_lanes_ || may_be_called_at_close(option);
+        private_meanwhile_ = true;
+    }
+    key_valid_ = key_valid_ && is_private() == before;
+}
+
+void EasyRecord::keep_private() noexcept {
+    key_valid_ = key_valid_ && is_private();
+    keeps_private_ = true;
+}
+
+void EasyRecord::note_socket_function(CURLoption option, const void* value) noexcept {
+    void* const pointer = const_cast<void*>(value);
+    switch (option) {
+        case CURLOPT_OPENSOCKETFUNCTION:
+            socket_functions_.open = reinterpret_cast<curl_opensocket_callback>(pointer);
+            break;
+        case CURLOPT_OPENSOCKETDATA:
+            socket_functions_.open_data = pointer;
+            break;
+        case CURLOPT_CLOSESOCKETFUNCTION:
+            socket_functions_.close = reinterpret_cast<curl_closesocket_callback>(pointer);
+            break;
+        case CURLOPT_CLOSESOCKETDATA:
+            socket_functions_.close_data = pointer;
+            break;
+        default:
+            break;
+    }
 }
 
 void EasyRecord::reset() noexcept {
     values_.clear();
     private_options_.clear();
+    socket_functions_ = {};
     connect_only_ = has_url_ = netrc_ = fresh_connect_ = may_be_unsafe_ = key_valid_ = false;
     follows_redirects_ = own_dns_timeout_ = own_max_age_ = has_names_ = no_body_ = false;
     curlu_ = nullptr;

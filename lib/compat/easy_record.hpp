@@ -3,9 +3,11 @@
 
 #include "cache/lease.hpp"
 #include "compat/free_lock.hpp"
+#include "compat/private_lanes.hpp"
 #include "curl/api.hpp"
 #include "lane/lane.hpp"
 #include "lane/lane_key.hpp"
+#include "lane/socket_functions.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -34,7 +36,7 @@ class EasyRecord {
   public:
     EasyRecord() = default;
     EasyRecord& operator=(const EasyRecord&) = delete;
-    /// For a duplicate: the same options, no lease.
+    /// For a duplicate: the same options, no lease, no private lane.
     EasyRecord(const EasyRecord& other);
 
     /// Whether it is to be told of that option.
@@ -55,6 +57,8 @@ class EasyRecord {
     /// The lane key of the next transfer; null: it takes no lane. Valid until the next call. Throws
     /// std::bad_alloc.
     const LaneKey* lane_key();
+    /// That key is the handle's alone.
+    bool key_is_private() const noexcept { return key_is_private_; }
     /// A transfer that was redirected to that URL is still at its key's origin.
     bool leads_to_key(const char* url);
 
@@ -76,9 +80,14 @@ class EasyRecord {
     bool may_negotiate() const noexcept {
         return (static_cast<unsigned long>(http_auth_) & CURLAUTH_NEGOTIATE) != 0;
     }
-    /// The handle's connections are its own from now on, kept by libcurl.
-    void keep_private() noexcept { keeps_private_ = true; }
-    bool keeps_private() const noexcept { return keeps_private_; }
+    /// The handle's connections are its own from now on.
+    void keep_private() noexcept;
+    /// The handle's connections are not to be shared, or that was so at a moment since lane_key() was called.
+    bool was_private() const noexcept { return is_private() || private_meanwhile_; }
+    /// When a connection of this handle's is closed, libcurl or the TLS library may call the program: so its
+    /// private lanes are closed by whoever uses the handle, and by no other thread. Once true stays true.
+    bool ties_lanes() const noexcept { return ties_lanes_; }
+    const SocketFunctions& socket_functions() const noexcept { return socket_functions_; }
     bool has_headers() const noexcept { return headers_ != nullptr; }
     /// A copy of CURLOPT_RESOLVE's list, null where it is not set. libcurl reads the program's once, into the
     /// DNS cache of the multi that the first transfer runs on: any other must be given it again.
@@ -102,6 +111,9 @@ class EasyRecord {
     bool running = false;        // inside perform(), or left in its middle
     bool names_on_lane = false;  // so the handle's own multi may not have them
 
+    /// Null: it has had none.
+    std::unique_ptr<PrivateLanes> private_lanes;
+
     /// See docs/design/drop-in.md, parked lanes. Guarded by park_lock.
     FreeLock park_lock;
     Lease parked;
@@ -114,13 +126,12 @@ class EasyRecord {
     };
     void put(CURLoption option, std::string text);
     void set_private(CURLoption option, bool on);
+    void note_socket_function(CURLoption option, const void* value) noexcept;
     /// How it takes in an option of that kind: one that does not concern the connection, but how a transfer
     /// is run on a lane. The value that the option has not, as a number or as a pointer, is 0.
     using Taker = void (*)(EasyRecord&, long long number, const void* pointer) noexcept;
     static Taker taker_of(CURLoption option) noexcept;  // null: it need not know
-    bool any_private() const noexcept {
-        return given_up_ || !pooled_ || keeps_private_ || !private_options_.empty();
-    }
+    bool is_private() const noexcept { return keeps_private_ || !private_options_.empty(); }
     bool binds_credentials() const noexcept;
     bool needs_new_connection() const noexcept;
     bool is_set(CURLoption option) const noexcept;            // not to null
@@ -128,6 +139,7 @@ class EasyRecord {
     bool identity_is_process_wide(const char* user, const char* password) const noexcept;
     bool authenticates_by_itself() const noexcept;
     std::string rest_of_key() const;
+    std::uint64_t private_id();
     const LaneKey* key_of_url();
     bool make_key(const char* url);
     bool fill_key(CURLU* url, std::string_view authority);
@@ -137,7 +149,10 @@ class EasyRecord {
     std::vector<Value> values_;         // of options in the lane key, by number
     std::vector<int> private_options_;  // that are set now
     bool keeps_private_ = false;        // had an option whose effects a handle keeps; once true stays true
-    bool given_up_ = false;             // once true stays true
+    bool private_meanwhile_ = false;    // since the last lane_key()
+    bool ties_lanes_ = false;           // once true stays true
+    SocketFunctions socket_functions_;
+    bool given_up_ = false;  // once true stays true
     bool pooled_ = true;
     EasyShare share_;
     bool connect_only_ = false;
@@ -165,6 +180,7 @@ class EasyRecord {
     LaneKey key_;
     std::string key_authority_;  // what of the URL key_ was made from; empty: not to be used again
     bool key_valid_ = false;
+    bool key_is_private_ = false;
     bool url_in_key_ = false;  // url_ has not changed since key_ was found right for it
 };
 

@@ -78,16 +78,16 @@ bool EasyRecord::needs_new_connection() const noexcept {
 
 /// The program's own list is looked at for HTTP only: for others libcurl leaves it alone, and it may be gone.
 const LaneKey* EasyRecord::lane_key() {
+    private_meanwhile_ = false;
     const auto* key = key_of_url();
     const bool fields = headers_ != nullptr || proxy_headers_authenticate_;
-    if (key == nullptr || !fields || !authenticates_by_itself()) return key;
+    if (key == nullptr || !fields || is_private() || !authenticates_by_itself()) return key;
     keep_private();
-    return nullptr;
+    return key_of_url();
 }
 
 const LaneKey* EasyRecord::key_of_url() {
-    if (any_private() || connect_only_ || share_.kind == EasyShare::Kind::own_way) return nullptr;
-    if (binds_credentials() && netrc_) return nullptr;  // whose, a file says
+    if (given_up_ || !pooled_ || connect_only_ || share_.kind == EasyShare::Kind::own_way) return nullptr;
     if (curlu_ != nullptr) return fill_key(curlu_, {}) ? &key_ : nullptr;
     if (!has_url_) return nullptr;
     if (key_valid_ && url_in_key_) return &key_;
@@ -134,9 +134,11 @@ bool EasyRecord::fill_key(CURLU* url, std::string_view authority) {
     std::string origin = scheme_name + "://" + lower_case(host.get()) + ':';
     origin += own_port != nullptr && *own_port != "0" ? *own_port : std::string(port ? port.get() : "");
     auto rest = rest_of_key();
+    bool alone = is_private();
     if (binds_credentials()) {
         const auto user = part(CURLUPART_USER), password = part(CURLUPART_PASSWORD);
-        if (identity_is_process_wide(user.get(), password.get())) return false;
+        // With .netrc a file says whose they are.
+        alone = alone || netrc_ || identity_is_process_wide(user.get(), password.get());
         rest.append("user=")
             .append(user ? user.get() : "")
             .append(1, '\n')
@@ -146,9 +148,11 @@ bool EasyRecord::fill_key(CURLU* url, std::string_view authority) {
         origin = proxy;
         rest += "through proxy\n";
     }
+    if (alone) rest.append("private ").append(std::to_string(private_id())).append(1, '\n');
     if (key_.empty() || key_.origin() != origin || key_.text().substr(origin.size() + 1) != rest) {
-        key_ = LaneKey(origin, rest);
+        key_ = LaneKey(origin, rest, alone ? LaneKey::Memory::own : LaneKey::Memory::shared);
     }
+    key_is_private_ = alone;
     key_authority_ = authority;
     key_valid_ = true;
     return true;
@@ -184,6 +188,11 @@ std::string EasyRecord::rest_of_key() const {
     if (share_.kind == EasyShare::Kind::known)
         text.append("share ").append(std::to_string(share_.id)).append(1, '\n');
     return text;
+}
+
+std::uint64_t EasyRecord::private_id() {
+    if (!private_lanes) private_lanes = std::make_unique<PrivateLanes>();
+    return private_lanes->id();
 }
 
 const std::string* EasyRecord::value_of(CURLoption option) const noexcept {

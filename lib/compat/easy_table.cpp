@@ -30,7 +30,8 @@ EasyRecord* EasyTable::insert(CURL* easy, std::shared_ptr<EasyRecord> record) {
     auto* const added = record.get();
     auto& shard = shard_of(easy);
     const Lock lock(shard.mutex);
-    shard.records.insert_or_assign(easy, std::move(record));
+    // One that is there was of a handle which ended unseen: it goes with `record`, when the lock is free.
+    shard.records[easy].swap(record);
     return added;
 }
 

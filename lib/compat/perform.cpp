@@ -46,8 +46,14 @@ const std::shared_ptr<Cache>& process_wide_cache() {
     return cache;
 }
 
-/// The handle's own parked lane, where it will do, else one of the cache's.
+/// The handle's own lane that was kept or parked, where it will do, else one of the cache's.
 Lease lease_for(Cache& cache, EasyRecord& record, const LaneKey& key, Lease& parked) {
+    if (record.key_is_private()) {
+        record.private_lanes->remember(key, cache);
+        if (!record.fresh_connect()) {
+            if (auto kept = record.private_lanes->take_kept(key)) return kept;
+        }
+    }
     CloseReason why = CloseReason::over_limit;
     if (parked && !record.fresh_connect() && parked->key() == key) {
         why = reason_of(parked->check());
@@ -115,15 +121,33 @@ bool take_lane(EasyRecord& record, EasyRecord::Ride& ride, CURLcode& failure) no
     return false;
 }
 
+/// Its lane is good for another transfer. What is lent between two of them must be nothing that anybody could
+/// wait for, unless another thread may close it.
+void keep_tied(EasyRecord& record, Lease&& lease) noexcept {
+    const auto& settings = lease.cache()->settings();
+    if (lease.cache()->closed()) {
+        end_loan(std::move(lease), {.close = CloseReason::shutdown});
+    } else if (limited(settings) || settings.max_idle == Limit(0)) {
+        end_loan(std::move(lease), {.close = CloseReason::over_limit});
+    } else {
+        record.private_lanes->keep(std::move(lease));
+    }
+}
+
 /// Nothing: libcurl does not take the handle.
 std::optional<CURLcode> ride_lane(CURL* easy, EasyRecord& record, const Cancellation& cancellation) {
     auto& ride = *record.ride;
+    const bool is_private = record.key_is_private();
     auto& transfer = ride.transfer.emplace(easy, record, ride.lease);
     const auto result = transfer.run(cancellation);
     if (may_have_negotiated(easy, record)) record.keep_private();
     const auto verdict = result ? transfer.verdict() : Verdict{.close = CloseReason::none, .served = false};
     ride.transfer.reset();
-    if (result && verdict.close == CloseReason::none && lanes_are_parked()) {
+    const bool fit = verdict.close == CloseReason::none;
+    const bool tied = is_private && record.ties_lanes();
+    if (fit && tied && ride.lease->socket() >= 0) {  // also one that libcurl did not let the handle use
+        keep_tied(record, std::move(ride.lease));
+    } else if (fit && result && lanes_are_parked()) {
         record.parked = std::move(ride.lease);
     } else {
         if (verdict.close == CloseReason::none) remember(record, ride.lease);
@@ -184,8 +208,22 @@ void give_back(EasyRecord& record) noexcept {
     if (record.parked) end_loan(std::move(record.parked), {});
 }
 
+void close_private_lanes(EasyRecord& record) noexcept {
+    if (!record.private_lanes) return;
+    {
+        const std::unique_lock lock(record.park_lock);  // one that is tied is never parked
+        if (record.parked && record.private_lanes->has(record.parked->key()))
+            end_loan(std::move(record.parked), {.close = CloseReason::evicted});
+    }
+    record.private_lanes->close(*process_wide_cache());
+}
+
 bool is_on_lane(const EasyRecord& record) noexcept {
     return record.ride && record.ride->transfer;
+}
+
+bool hook_again(CURL* easy, EasyRecord& record) noexcept {
+    return record.ride->lease->hook_again(easy);
 }
 
 CURLcode perform_pooled(CURL* easy, EasyRecord& record) {

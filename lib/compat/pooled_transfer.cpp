@@ -40,7 +40,7 @@ bool may_have_negotiated(CURL* easy, const EasyRecord& record) noexcept {
 }
 
 void take_off_lane(CURL* copy, const EasyRecord& record) noexcept {
-    Lane::unhook(copy);
+    Lane::unhook(copy, record.socket_functions());
     restore_dns_timeout(copy, record);
     if (!record.own_max_age()) set_max_age(copy, own_max_age);
 }
@@ -156,8 +156,9 @@ std::optional<CURLcode> PooledTransfer::run(const Cancellation& cancellation) {
     if (!was_open_) give_names(easy_, record_);
     if (record_.follows_redirects() && !limited(lease_.cache()->settings())) lane.keep_redirects();
     // A plain request on a kept connection opens none, as a rule.
-    const bool watched = !was_open_ || record_.may_be_unsafe() || record_.follows_redirects();
-    if (lane.board(easy_, watched) != CURLM_OK) {
+    const bool watched =
+        !was_open_ || record_.may_be_unsafe() || record_.follows_redirects() || on_private_lane_;
+    if (lane.board(easy_, watched, record_.socket_functions()) != CURLM_OK) {
         lane.set_client(nullptr);
         return std::nullopt;
     }
@@ -212,7 +213,7 @@ Verdict PooledTransfer::verdict() noexcept {
         verdict.close = CloseReason::upgraded;
     } else if (left_body_unread()) {
         verdict.close = CloseReason::unread_body;
-    } else if (left_origin() || mixed_results_ || record_.keeps_private()) {
+    } else if (left_origin() || mixed_results_ || (record_.was_private() && !on_private_lane_)) {
         verdict.close = CloseReason::evicted;
     }
     return verdict;

@@ -42,6 +42,7 @@ class PooledTransfer final : public LaneClient {
         : easy_(easy),
           record_(record),
           lease_(lease),
+          on_private_lane_(record.key_is_private()),
           was_open_(lease->socket() >= 0),
           established_(was_open_),
           opened_before_(lease->sockets().opened_count()),
@@ -80,6 +81,7 @@ class PooledTransfer final : public LaneClient {
     CURL* const easy_;
     EasyRecord& record_;
     Lease& lease_;
+    const bool on_private_lane_;
     const bool was_open_;
     bool established_;  // the cache knows the connection
     const std::size_t opened_before_;

@@ -85,9 +85,11 @@ struct LaneCallbacks {
         if (auto* client = lane_of(lane).client_) client->on_text(text);
         return 0;
     }
-    static curl_socket_t open_socket(void* lane, curlsocktype, curl_sockaddr* address) {
+    static curl_socket_t open_socket(void* lane, curlsocktype purpose, curl_sockaddr* address) {
         auto* client = lane_of(lane).client_;
         if (client != nullptr && !client->on_open_socket()) return CURL_SOCKET_BAD;
+        const auto* own = lane_of(lane).own_;
+        if (own != nullptr && own->open != nullptr) return lane_of(lane).open_by_program(purpose, address);
         return lane_of(lane).open(*address);
     }
     static int socket_option(void* lane, curl_socket_t fd, curlsocktype) {
@@ -196,10 +198,7 @@ void Lane::set_connection_options(CURL* easy) {
     set(easy, CURLOPT_QUICK_EXIT, 1L);  // else leaving while a name is resolved waits for the resolver
     set(easy, CURLOPT_MAXAGE_CONN, forever_seconds);
     set(easy, CURLOPT_DNS_CACHE_TIMEOUT, settings_.dns_ttl_seconds);
-    set(easy, CURLOPT_OPENSOCKETFUNCTION, &LaneCallbacks::open_socket);
-    set(easy, CURLOPT_OPENSOCKETDATA, this);
-    set(easy, CURLOPT_CLOSESOCKETFUNCTION, &LaneCallbacks::close_socket);
-    set(easy, CURLOPT_CLOSESOCKETDATA, this);
+    if (!watch_sockets(easy)) throw std::bad_alloc();
     set(easy, CURLOPT_SOCKOPTFUNCTION, &LaneCallbacks::socket_option);
     set(easy, CURLOPT_SOCKOPTDATA, this);
     if (settings_.resolve) set(easy, CURLOPT_RESOLVE, settings_.resolve.get());
@@ -218,6 +217,14 @@ void Lane::set_connection_options(CURL* easy) {
         }
     }
     use_hashed_ca_directory(easy);
+}
+
+bool Lane::watch_sockets(CURL* easy) noexcept {
+    const auto& set = curl().easy_setopt;
+    return set(easy, CURLOPT_OPENSOCKETFUNCTION, &LaneCallbacks::open_socket) == CURLE_OK &&
+           set(easy, CURLOPT_OPENSOCKETDATA, this) == CURLE_OK &&
+           set(easy, CURLOPT_CLOSESOCKETFUNCTION, &LaneCallbacks::close_socket) == CURLE_OK &&
+           set(easy, CURLOPT_CLOSESOCKETDATA, this) == CURLE_OK;
 }
 
 void Lane::set_request_hooks() {
@@ -250,56 +257,6 @@ bool Lane::listen(bool on) noexcept {
         return false;
     }
     return curl().easy_setopt(easy(), CURLOPT_VERBOSE, on ? 1L : 0L) == CURLE_OK;
-}
-
-CURLMcode Lane::board(CURL* guest, bool watched) noexcept {
-    watched_ = watched || keeps_redirects_;
-    if (watched_) {
-        curl().easy_setopt(guest, CURLOPT_OPENSOCKETFUNCTION, &LaneCallbacks::open_socket);
-        curl().easy_setopt(guest, CURLOPT_OPENSOCKETDATA, this);
-        curl().easy_setopt(guest, CURLOPT_CLOSESOCKETFUNCTION, &LaneCallbacks::close_socket);
-        curl().easy_setopt(guest, CURLOPT_CLOSESOCKETDATA, this);
-    }
-    opened_at_boarding_ = sockets_.opened_count();
-    const auto code = curl().multi_add_handle(multi(), guest);
-    if (code != CURLM_OK && watched_) unhook(guest);
-    return code;
-}
-
-void Lane::keep_redirects() noexcept {
-    constexpr long as_an_easy_handle_does = 5;
-    if (!keeps_redirects_) curl().multi_setopt(multi(), CURLMOPT_MAXCONNECTS, as_an_easy_handle_does);
-    keeps_redirects_ = true;
-}
-
-bool Lane::alight(CURL* guest) noexcept {
-    bool certain = true;
-    if (sockets_.all().size() > 1) {
-        long connects = 0;
-        curl().easy_getinfo(guest, CURLINFO_NUM_CONNECTS, &connects);
-        // More sockets than connections: some never became one, and before libcurl 8.2 nobody says which.
-        certain = keeps_redirects_ &&
-                  sockets_.opened_count() - opened_at_boarding_ == static_cast<std::size_t>(connects);
-        curl_socket_t active = CURL_SOCKET_BAD;
-        curl().easy_getinfo(guest, CURLINFO_ACTIVESOCKET, &active);
-        if (!certain) sockets_.reconcile(active == CURL_SOCKET_BAD ? -1 : active);
-    }
-    curl().multi_remove_handle(multi(), guest);
-    constexpr unsigned graceful_since = 0x080a00;
-    if (curl_version_number() >= graceful_since) {
-        // A connection that is not kept waits for its graceful end: one turn lets it go.
-        int running = 0;
-        curl().multi_perform(multi(), &running);
-    }
-    if (watched_) unhook(guest);
-    return certain || !keeps_redirects_;
-}
-
-void Lane::unhook(CURL* guest) noexcept {
-    curl().easy_setopt(guest, CURLOPT_OPENSOCKETFUNCTION, curl_opensocket_callback{nullptr});
-    curl().easy_setopt(guest, CURLOPT_OPENSOCKETDATA, static_cast<void*>(nullptr));
-    curl().easy_setopt(guest, CURLOPT_CLOSESOCKETFUNCTION, curl_closesocket_callback{nullptr});
-    curl().easy_setopt(guest, CURLOPT_CLOSESOCKETDATA, static_cast<void*>(nullptr));
 }
 
 void Lane::note_attempt(const sockaddr& address, unsigned size) noexcept {

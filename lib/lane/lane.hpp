@@ -4,6 +4,7 @@
 
 #include "curl/handles.hpp"
 #include "lane/lane_key.hpp"
+#include "lane/socket_functions.hpp"
 #include "lane/socket_watch.hpp"
 #include "ringlet/events.hpp"
 
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <forward_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -141,17 +143,20 @@ class Lane {
     /// The address of the latest attempt to connect.
     std::string attempted_address() const { return attempted_.text(); }
     // --- a guest: the program's own easy handle, which keeps its options and callbacks
-    /// Puts a guest into the lane's multi. With `watched`, sockets that it opens are the lane's; it must have
-    /// no socket callbacks of its own then: a connection keeps its creator's for life. Without, it is to use
-    /// the connection that is there: one that libcurl makes instead is nobody's, and the lane comes back
-    /// without a socket. Anything but CURLM_OK: nothing was done.
-    CURLMcode board(CURL* guest, bool watched) noexcept;
+    /// Puts a guest into the lane's multi. With `watched`, sockets that it opens are the lane's, which calls
+    /// the guest's `own` functions for them: these must be where they are until it alights, or the lane is
+    /// abandoned. Without, it is to use the connection that is there: one that libcurl makes instead is
+    /// nobody's, and the lane comes back without a socket. Anything but CURLM_OK: nothing was done.
+    CURLMcode board(CURL* guest, bool watched, const SocketFunctions& own) noexcept;
+    /// The guest on board was given other functions, which are on the handle: the lane's take their place,
+    /// and call them. False: there is no memory for it.
+    bool hook_again(CURL* guest) noexcept;
     /// Lets libcurl keep the connections of a guest's redirects to other origins besides. The cache counts
     /// them as one.
     void keep_redirects() noexcept;
     bool keeps_redirects() const noexcept { return keeps_redirects_; }
-    /// Takes it off again; socket() is then what libcurl kept. False: there may be connections besides that
-    /// nobody watches.
+    /// Takes it off again, with its own functions in their place; socket() is then what libcurl kept. False:
+    /// there may be connections besides that nobody watches.
     bool alight(CURL* guest) noexcept;
     /// What CURLINFO_SSL_VERIFYRESULT and its proxy sister said when the connection was made: a guest that
     /// finds it standing would read 0, verified.
@@ -174,9 +179,11 @@ class Lane {
     void abandon() noexcept {
         abandoned_ = true;
         client_ = nullptr;
+        own_ = nullptr;
     }
-    /// Takes the lane's socket callbacks from a handle: a duplicate that was made of a guest on board.
-    static void unhook(CURL* guest) noexcept;
+    /// Puts a handle's own socket functions in the place of a lane's: a duplicate that was made of a guest on
+    /// board has these.
+    static void unhook(CURL* guest, const SocketFunctions& own) noexcept;
     void set_addresses(const char* local_ip, int local_port, const char* remote_ip, int remote_port) noexcept;
     /// From now on that is the only connection there is: the lane never dials. Before its first connection.
     void use_only(const std::shared_ptr<AdoptedSocket>& adopted);
@@ -191,14 +198,25 @@ class Lane {
 
   private:
     friend struct LaneCallbacks;
+    /// What libcurl calls to close sockets of a guest that has a function of its own for that. libcurl notes
+    /// function and data when it makes a connection: what was set by then is called, for that one's life.
+    struct Closer {
+        static int close_socket(void* self, curl_socket_t fd);
+        Lane* lane;
+        curl_closesocket_callback function;
+        void* data;
+    };
     Liveness check(int fd) const noexcept;
     Liveness judge(std::size_t bytes) const noexcept;
     void make_easy();
     void apply_own_options();
+    bool watch_sockets(CURL* easy) noexcept;
     void set_request_hooks();
     void clear_easy();
     void note_attempt(const sockaddr& address, unsigned size) noexcept;
     int open(const curl_sockaddr& address) noexcept;
+    bool hook(CURL* guest) noexcept;
+    curl_socket_t open_by_program(curlsocktype purpose, curl_sockaddr* address);
     void before_first_byte() noexcept;
 
     std::uint64_t id_;
@@ -220,10 +238,13 @@ class Lane {
     Address local_, remote_, attempted_;
     VerifyResults verify_results_;
     NameCache name_cache_;
-    bool watched_ = false;                // the guest has the lane's socket callbacks
-    bool keeps_redirects_ = false;        // once true stays true
-    bool abandoned_ = false;              // likewise
-    std::size_t opened_at_boarding_ = 0;  // of sockets_.opened_count()
+    bool watched_ = false;                  // the guest has the lane's socket callbacks
+    const SocketFunctions* own_ = nullptr;  // of the guest on board
+    std::forward_list<Closer> closers_;     // that connections may have; the latest first
+    bool closer_is_new_ = false;            // the latest was made when the guest boarded
+    bool keeps_redirects_ = false;          // once true stays true
+    bool abandoned_ = false;                // likewise
+    std::size_t opened_at_boarding_ = 0;    // of sockets_.opened_count()
     char error_text_[CURL_ERROR_SIZE] = "";
     MultiPtr multi_;
     EasyPtr easy_;

@@ -1,6 +1,7 @@
 #include "lane/socket_watch.hpp"
 
 #include <algorithm>
+#include <new>
 
 namespace ringlet::detail {
 
@@ -9,6 +10,15 @@ void SocketWatch::opened(int fd) {
     // A number that comes again was closed without a word.
     closed(fd);
     open_.push_back({fd, DescriptorId::of(fd)});
+}
+
+bool SocketWatch::make_room() noexcept {
+    try {
+        open_.reserve(open_.size() + 1);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
 }
 
 void SocketWatch::closed(int fd) noexcept {

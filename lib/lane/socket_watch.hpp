@@ -19,6 +19,8 @@ class SocketWatch {
     };
 
     void opened(int fd);
+    /// The next opened() will find room. False: there is no memory.
+    bool make_room() noexcept;
     void closed(int fd) noexcept;
     /// At most one connection is left: `active` (or, when -1, the last one opened and not reported closed).
     /// Forgets the rest.

@@ -106,13 +106,16 @@ TEST_CASE("redirects and authentication are as with libcurl", "[compat][differen
     compare(redirects_and_authentication(), 17);
 }
 TEST_CASE("TLS and HTTP/2 are as with libcurl", "[compat][differential]") {
-    compare(tls_and_versions(), 10);
+    compare(tls_and_versions(), 9);
 }
 TEST_CASE("proxies, sockets and names are as with libcurl", "[compat][differential]") {
     compare(ways(), 10);
 }
 TEST_CASE("handles over time are as with libcurl", "[compat][differential]") {
     compare(handles_over_time(), 8);
+}
+TEST_CASE("callbacks that make, see and close connections are as with libcurl", "[compat][differential]") {
+    compare(callbacks_of_connections(), 14);
 }
 
 }  // namespace

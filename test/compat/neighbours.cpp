@@ -72,7 +72,7 @@ TEST_CASE("a HEAD, and a GET on a handle that made one, keep their connection", 
     CHECK(origin.accepts() == 1);
 }
 
-TEST_CASE("an identity that no option shows takes no lane", "[compat]") {
+TEST_CASE("an identity that no option shows is given to nobody else", "[compat]") {
     const auto cache = emptied_cache();
     const auto before = cache.stats().requests;
     const Origin origin(respond_with(reply("x")));
@@ -85,10 +85,19 @@ TEST_CASE("an identity that no option shows takes no lane", "[compat]") {
     easy.set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
     easy.set(CURLOPT_PROXYAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
     CHECK(easy.perform() == CURLE_OK);
-    CHECK(cache.stats().requests == before);
+    CHECK(easy.connects() == 1);
+    CHECK(cache.stats().requests == before + 3);
+    EasyHandle other(origin.url());
+    CHECK(other.perform() == CURLE_OK);
+    CHECK(other.connects() == 1);
     easy.set(CURLOPT_PROXYAUTH, static_cast<long>(CURLAUTH_BASIC));
     CHECK(easy.perform() == CURLE_OK);
-    CHECK(cache.stats().requests == before + 1);
+    CHECK(easy.connects() == 1);
+    CHECK(cache.stats().requests == before + 5);
+    easy.cleanup();
+    other.cleanup();
+    CHECK(cache.stats().open == 2);  // those that may be shared
+    CHECK(origin.wait_for_open(2));
 }
 
 TEST_CASE("a name that is empty is one that Negotiate begins with", "[compat]") {
@@ -100,10 +109,14 @@ TEST_CASE("a name that is empty is one that Negotiate begins with", "[compat]") 
     easy.set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
     easy.set(option, "");
     (void)easy.perform();  // whether there is a ticket is the machine's
-    CHECK(cache.stats().requests == before);
+    CHECK(cache.stats().requests == before + 1);
     easy.set(option, static_cast<char*>(nullptr));
     CHECK(easy.perform() == CURLE_OK);
-    CHECK(cache.stats().requests == before + 1);
+    CHECK(easy.connects() == 1);
+    CHECK(cache.stats().requests == before + 2);
+    easy.cleanup();
+    CHECK(cache.stats().open == 1);  // the one that may be shared
+    CHECK(origin.wait_for_open(1));
 }
 
 TEST_CASE("what was offered Negotiate is given to nobody else", "[compat]") {
@@ -121,7 +134,16 @@ TEST_CASE("what was offered Negotiate is given to nobody else", "[compat]") {
     const auto before = cache.stats().requests;
     easy.set(CURLOPT_URL, origin.url().c_str());
     (void)easy.perform();
-    CHECK(cache.stats().requests == before);
+    CHECK(cache.stats().requests == before + 1);
+    EasyHandle other(origin.url());
+    other.set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_ANY));
+    other.set(CURLOPT_USERPWD, "user:secret");
+    CHECK(other.perform() == CURLE_OK);
+    CHECK(other.connects() == 1);
+    easy.cleanup();
+    other.cleanup();
+    CHECK(cache.stats().open == 1);
+    CHECK(origin.wait_for_open(1));
 }
 
 TEST_CASE("a handle that authenticates its connection by itself keeps it to itself", "[compat]") {
@@ -129,7 +151,7 @@ TEST_CASE("a handle that authenticates its connection by itself keeps it to itse
         GENERATE(as<const char*>{}, "Authorization: NTLM TlRMTVNTUAAB",
                  "authorization:Negotiate YII=", "Proxy-Authorization:  ntlm TlRMTVNTUAAB");
     const auto cache = emptied_cache();
-    const auto before = cache.stats().requests;
+    const auto before = cache.stats();
     const Origin origin(respond_with(reply("x")));
     curl_slist* const fields = curl_slist_append(nullptr, field);
     EasyHandle easy(origin.url());
@@ -138,13 +160,19 @@ TEST_CASE("a handle that authenticates its connection by itself keeps it to itse
     easy.set(CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
     CHECK(easy.perform() == CURLE_OK);
     CHECK(easy.connects() == 0);
-    CHECK(cache.stats().requests == before);
+    CHECK(cache.stats().requests - before.requests == 2);
+    CHECK(cache.stats().opened - before.opened == 1);
+    EasyHandle other(origin.url());
+    CHECK(other.perform() == CURLE_OK);
+    CHECK(other.connects() == 1);
+    easy.cleanup();
+    CHECK(origin.wait_for_open(1));
     curl_slist_free_all(fields);
 }
 
 TEST_CASE("a handle that authenticates its connection to a proxy by itself keeps it to itself", "[compat]") {
     const auto cache = emptied_cache();
-    const auto before = cache.stats().requests;
+    const auto before = cache.stats();
     const Origin proxy(respond_with(reply("x")));
     curl_slist* const fields = curl_slist_append(nullptr, "Proxy-Authorization: NTLM TlRMTVNTUAAB");
     EasyHandle easy("http://elsewhere.invalid/");
@@ -152,10 +180,19 @@ TEST_CASE("a handle that authenticates its connection to a proxy by itself keeps
     easy.set(CURLOPT_PROXYHEADER, fields);
     CHECK(easy.perform() == CURLE_OK);
     CHECK(proxy.requests().at(0).header("Proxy-Authorization").has_value());
-    easy.set(CURLOPT_PROXYHEADER, static_cast<curl_slist*>(nullptr));
     CHECK(easy.perform() == CURLE_OK);
     CHECK(easy.connects() == 0);
-    CHECK(cache.stats().requests == before);
+    easy.set(CURLOPT_PROXYHEADER, static_cast<curl_slist*>(nullptr));
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.connects() == 1);  // each list has connections of its own
+    CHECK(cache.stats().requests - before.requests == 3);
+    CHECK(cache.stats().opened - before.opened == 2);
+    EasyHandle other("http://elsewhere.invalid/");
+    other.set(CURLOPT_PROXY, proxy.url().c_str());
+    CHECK(other.perform() == CURLE_OK);
+    CHECK(other.connects() == 1);
+    easy.cleanup();
+    CHECK(proxy.wait_for_open(1));
     curl_slist_free_all(fields);
 }
 

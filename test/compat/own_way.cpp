@@ -1,9 +1,6 @@
 // ringlet/curl.h: what stays libcurl's alone, and what a kept connection must not do to a program.
 #include "compat/easy_handle.hpp"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <string>
 
 #include "support/origin.hpp"
@@ -13,36 +10,6 @@ namespace {
 
 using namespace ringlet;
 using namespace ringlet::test;
-
-struct Sockets {
-    int opened = 0, closed = 0;
-    static curl_socket_t open(void* self, curlsocktype, curl_sockaddr* address) {
-        ++static_cast<Sockets*>(self)->opened;
-        return ::socket(address->family, address->socktype, address->protocol);
-    }
-    static int close(void* self, curl_socket_t fd) {
-        ++static_cast<Sockets*>(self)->closed;
-        return ::close(fd);
-    }
-};
-
-TEST_CASE("socket callbacks of the program's own make a connection private", "[compat]") {
-    const auto cache = emptied_cache();
-    const Origin origin(respond_with(reply("x")));
-    Sockets sockets;
-    for (int i = 0; i < 2; ++i) {
-        EasyHandle easy(origin.url());
-        easy.set(CURLOPT_OPENSOCKETFUNCTION, &Sockets::open);
-        easy.set(CURLOPT_OPENSOCKETDATA, &sockets);
-        easy.set(CURLOPT_CLOSESOCKETFUNCTION, &Sockets::close);
-        easy.set(CURLOPT_CLOSESOCKETDATA, &sockets);
-        CHECK(easy.perform() == CURLE_OK);
-        CHECK(easy.perform() == CURLE_OK);
-    }
-    CHECK(sockets.opened == 2);
-    CHECK(sockets.closed == 2);
-    CHECK(cache.stats().open == 0);
-}
 
 TEST_CASE("a share object with connections goes its own way, one without does not", "[compat]") {
     const auto cache = emptied_cache();

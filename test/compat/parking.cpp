@@ -1,6 +1,6 @@
 // From libcurl 8.21 on a handle and the connection it used last share objects without locks: its lane stays
 // with it.
-#include "compat/perform.hpp"
+#include "compat/parked.hpp"
 
 #include <pthread.h>
 #include <catch2/generators/catch_generators.hpp>
@@ -20,18 +20,6 @@ namespace {
 
 using namespace ringlet;
 using namespace ringlet::test;
-
-/// As if this libcurl were of one kind or the other.
-class Parking {
-  public:
-    explicit Parking(bool on) : before_(detail::lanes_are_parked()) { detail::set_lanes_are_parked(on); }
-    ~Parking() { detail::set_lanes_are_parked(before_); }
-    Parking(const Parking&) = delete;
-    Parking& operator=(const Parking&) = delete;
-
-  private:
-    bool before_;
-};
 
 TEST_CASE("a parked lane serves its handle again, and nobody else before that is gone", "[compat][parking]") {
     const Parking parking(true);

@@ -112,5 +112,6 @@ std::vector<Scenario> redirects_and_authentication();
 std::vector<Scenario> tls_and_versions();
 std::vector<Scenario> ways();
 std::vector<Scenario> handles_over_time();
+std::vector<Scenario> callbacks_of_connections();
 
 }  // namespace ringlet::test

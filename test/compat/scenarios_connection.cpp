@@ -29,7 +29,6 @@ std::vector<Scenario> tls_and_versions() {
                                     h.set(CURLOPT_PINNEDPUBLICKEY,
                                           "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
                                 })),
-        left_to_libcurl(over_tls("certificate information", [](Watched& h) { h.set(CURLOPT_CERTINFO, 1L); })),
         connects_again(over_tls("a file of authorities that is not there",
                                 [](Watched& h) { h.set(CURLOPT_CAINFO, "/no/such/file"); })),
         connects_again({"TLS to a port that does not speak it",
@@ -107,26 +106,26 @@ std::vector<Scenario> ways() {
              h->set(CURLOPT_UNIX_SOCKET_PATH, w.unix_socket.unix_path().c_str());
              h->perform();
          }},
-        left_to_libcurl({"RESOLVE and CONNECT_TO",
-                         [](Transcript& t, World& w) {
-                             const auto port = std::to_string(w.plain.port());
-                             const List resolve{("named.test:" + port + ":127.0.0.1").c_str()};
-                             const List connect_to{("other.test:80:127.0.0.1:" + port).c_str()};
-                             const auto h = t.handle("http://named.test:" + port + "/echo");
-                             h->set(CURLOPT_RESOLVE, resolve.list).verbose();
-                             h->perform();
-                             h->perform();
-                             h->set(
-                                  CURLOPT_SOCKOPTFUNCTION,
-                                  +[](void*, curl_socket_t, curlsocktype) { return 0; })
-                                 .set(CURLOPT_FRESH_CONNECT, 1L)
-                                 .set(CURLOPT_VERBOSE, 0L);
-                             h->perform();
-                             const auto other = t.handle("http://other.test/echo");
-                             other->set(CURLOPT_CONNECT_TO, connect_to.list);
-                             other->perform();
-                             other->perform();
-                         }}),
+        connects_again({"RESOLVE and CONNECT_TO",
+                        [](Transcript& t, World& w) {
+                            const auto port = std::to_string(w.plain.port());
+                            const List resolve{("named.test:" + port + ":127.0.0.1").c_str()};
+                            const List connect_to{("other.test:80:127.0.0.1:" + port).c_str()};
+                            const auto h = t.handle("http://named.test:" + port + "/echo");
+                            h->set(CURLOPT_RESOLVE, resolve.list).verbose();
+                            h->perform();
+                            h->perform();
+                            h->set(
+                                 CURLOPT_SOCKOPTFUNCTION,
+                                 +[](void*, curl_socket_t, curlsocktype) { return 0; })
+                                .set(CURLOPT_FRESH_CONNECT, 1L)
+                                .set(CURLOPT_VERBOSE, 0L);
+                            h->perform();
+                            const auto other = t.handle("http://other.test/echo");
+                            other->set(CURLOPT_CONNECT_TO, connect_to.list);
+                            other->perform();
+                            other->perform();
+                        }}),
         {"a parsed URL",
          [](Transcript& t, World& w) {
              CURLU* const url = curl_url();

@@ -1,0 +1,47 @@
+// PrivateLanes: the lanes that one of the program's easy handles has to itself.
+#pragma once
+
+#include "cache/cache.hpp"
+#include "cache/lease.hpp"
+#include "lane/lane_key.hpp"
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace ringlet::detail {
+
+/// They count in the cache as others do, and end with their handle. Used by one thread at a time, as the
+/// handle itself.
+class PrivateLanes {
+  public:
+    PrivateLanes() noexcept;
+
+    /// Unique in the process. A line of each of their keys: so nobody else asks for one.
+    std::uint64_t id() const noexcept { return id_; }
+    /// A lane of that key is about to be lent. Throws std::bad_alloc.
+    void remember(const LaneKey& key, const Cache& cache);
+    bool has(const LaneKey& key) const noexcept;
+
+    /// Keeps a lane lent between two transfers, as many as an easy handle keeps connections: for those that
+    /// no other thread may close. Not where a limit could have somebody wait for its place.
+    void keep(Lease&& lease) noexcept;
+    /// The latest of that key that was kept and can serve another transfer; those that cannot are closed.
+    Lease take_kept(const LaneKey& key) noexcept;
+
+    /// Closes all that are not in use, those that lie in the cache too.
+    void close(Cache& cache) noexcept;
+
+  private:
+    struct Kept {
+        Lease lease;
+        Clock::time_point since{};
+    };
+    static CloseReason unfit(Kept& kept) noexcept;
+
+    const std::uint64_t id_;
+    std::vector<LaneKey> keys_;  // of all lanes there may be
+    std::array<Kept, 5> kept_;   // the oldest first, then empty ones
+};
+
+}  // namespace ringlet::detail

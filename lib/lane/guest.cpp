@@ -1,0 +1,106 @@
+// A guest on a lane: the program's own easy handle, from boarding to alighting.
+#include "lane/lane.hpp"
+
+#include <new>
+
+namespace ringlet::detail {
+
+int Lane::Closer::close_socket(void* self, curl_socket_t fd) {
+    const auto& closer = *static_cast<Closer*>(self);
+    if (auto* client = closer.lane->client_) client->on_close_socket(fd);
+    closer.lane->sockets_.closed(fd);
+    return closer.function(closer.data, fd);
+}
+
+CURLMcode Lane::board(CURL* guest, bool watched, const SocketFunctions& own) noexcept {
+    watched_ = watched || keeps_redirects_;
+    own_ = &own;
+    opened_at_boarding_ = sockets_.opened_count();
+    const bool ready = !watched_ || hook(guest);
+    const auto code = ready ? curl().multi_add_handle(multi(), guest) : CURLM_OUT_OF_MEMORY;
+    if (code != CURLM_OK) {
+        if (watched_) unhook(guest, own);
+        own_ = nullptr;
+    }
+    return code;
+}
+
+/// False: there is no memory.
+bool Lane::hook(CURL* guest) noexcept {
+    closer_is_new_ = false;
+    if (own_->close == nullptr) return watch_sockets(guest);
+    const auto is_latest = [this](const Closer& c) {
+        return c.function == own_->close && c.data == own_->close_data;
+    };
+    if (closers_.empty() || !is_latest(closers_.front())) {
+        try {
+            closers_.push_front({this, own_->close, own_->close_data});
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
+        closer_is_new_ = true;
+    }
+    const auto& set = curl().easy_setopt;
+    return watch_sockets(guest) &&
+           set(guest, CURLOPT_CLOSESOCKETFUNCTION, &Closer::close_socket) == CURLE_OK &&
+           set(guest, CURLOPT_CLOSESOCKETDATA, &closers_.front()) == CURLE_OK;
+}
+
+bool Lane::hook_again(CURL* guest) noexcept {
+    if (own_ == nullptr) return true;
+    watched_ = true;
+    const bool hooked = hook(guest);
+    closer_is_new_ = false;  // which connection has which is libcurl's to know
+    return hooked;
+}
+
+void Lane::unhook(CURL* guest, const SocketFunctions& own) noexcept {
+    curl().easy_setopt(guest, CURLOPT_OPENSOCKETFUNCTION, own.open);
+    curl().easy_setopt(guest, CURLOPT_OPENSOCKETDATA, own.open_data);
+    curl().easy_setopt(guest, CURLOPT_CLOSESOCKETFUNCTION, own.close);
+    curl().easy_setopt(guest, CURLOPT_CLOSESOCKETDATA, own.close_data);
+}
+
+/// Nothing of ringlet's is under way while the program's function runs: it may be left by an exception, as
+/// with libcurl alone.
+curl_socket_t Lane::open_by_program(curlsocktype purpose, curl_sockaddr* address) {
+    if (!sockets_.make_room()) return CURL_SOCKET_BAD;
+    const curl_socket_t fd = own_->open(own_->open_data, purpose, address);
+    if (fd != CURL_SOCKET_BAD) sockets_.opened(fd);
+    return fd;
+}
+
+void Lane::keep_redirects() noexcept {
+    constexpr long as_an_easy_handle_does = 5;
+    if (!keeps_redirects_) curl().multi_setopt(multi(), CURLMOPT_MAXCONNECTS, as_an_easy_handle_does);
+    keeps_redirects_ = true;
+}
+
+bool Lane::alight(CURL* guest) noexcept {
+    bool certain = true;
+    if (sockets_.all().size() > 1) {
+        long connects = 0;
+        curl().easy_getinfo(guest, CURLINFO_NUM_CONNECTS, &connects);
+        // More sockets than connections: some never became one, and before libcurl 8.2 nobody says which.
+        certain = keeps_redirects_ &&
+                  sockets_.opened_count() - opened_at_boarding_ == static_cast<std::size_t>(connects);
+        curl_socket_t active = CURL_SOCKET_BAD;
+        curl().easy_getinfo(guest, CURLINFO_ACTIVESOCKET, &active);
+        if (!certain) sockets_.reconcile(active == CURL_SOCKET_BAD ? -1 : active);
+    }
+    curl().multi_remove_handle(multi(), guest);
+    constexpr unsigned graceful_since = 0x080a00;
+    if (curl_version_number() >= graceful_since) {
+        // A connection that is not kept waits for its graceful end: one turn lets it go.
+        int running = 0;
+        curl().multi_perform(multi(), &running);
+    }
+    if (watched_) unhook(guest, *own_);
+    own_ = nullptr;
+    // A guest with new data for each transfer must not leave one behind for each.
+    if (closer_is_new_ && sockets_.opened_count() == opened_at_boarding_) closers_.pop_front();
+    closer_is_new_ = false;
+    return certain || !keeps_redirects_;
+}
+
+}  // namespace ringlet::detail
