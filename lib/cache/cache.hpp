@@ -211,6 +211,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // watch.cpp: the last two are for the janitor
     void watch_idle_locked(LaneId slot) noexcept RINGLET_REQUIRES(mutex_);
     bool start_janitor_locked() noexcept RINGLET_REQUIRES(mutex_);
+    void wake_janitor_locked() noexcept RINGLET_REQUIRES(mutex_);
     Round idle_round(std::vector<Watched>& watched, Instant now, std::chrono::nanoseconds young)
         RINGLET_EXCLUDES(mutex_);
     void lanes_ready(std::span<const Watched> ready) noexcept RINGLET_EXCLUDES(mutex_);

@@ -31,7 +31,10 @@ void Cache::carry_out(Doomed&& doomed) noexcept {
 void Cache::report_closed_locked(const Closed& closed) noexcept {
     const KeyId key = entries_[index_of(closed.slot)].key;
     const bool replaced = policy_.lane(closed.slot).replaced;
-    if (closed.was_connected) count_closed_locked(closed.reason);
+    if (closed.was_connected) {
+        count_closed_locked(closed.reason);
+        wake_janitor_locked();
+    }
     policy_.closed(closed.slot);
     if (replaced) {
         register_locked(closed.slot, key);

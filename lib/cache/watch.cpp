@@ -12,6 +12,13 @@ void Cache::watch_idle_locked(LaneId slot) noexcept {
     const bool became_idle = lane.in_use && lane.state == ConnectionState::idle;
     if (!became_idle || janitor_told_ || !settings_.watch_idle) return;
     if (!janitor_ && !start_janitor_locked()) return;
+    wake_janitor_locked();
+}
+
+/// Also when a connection was closed: the kernel keeps what a poll() waits for, so that the peer would not be
+/// told before the janitor comes back from it.
+void Cache::wake_janitor_locked() noexcept {
+    if (!janitor_ || janitor_told_) return;
     janitor_told_ = true;
     janitor_->notify();
 }

@@ -99,6 +99,18 @@ TEST_CASE("a peer that closes right after its answer is noticed without traffic"
     CHECK(sockets_in_close_wait(server.port()) == 0);
 }
 
+TEST_CASE("a lane that is closed while it is watched ends at once", "[cache]") {
+    Origin server(respond_with(reply("x"))), sign(respond_with(reply("x")));
+    const auto cache = make_cache();
+    request(cache, server);
+    request(cache, sign);
+    sign.close_all();
+    // The thread has noticed, so it watches the older one too.
+    REQUIRE(eventually([&] { return cache->stats().open == 1; }));
+    CHECK(cache->evict(origin_of(server)) == 1);
+    CHECK(server.wait_for_open(0, soon + slack));
+}
+
 TEST_CASE("a hundred idle lanes that die together are all closed", "[cache][C068]") {
     Origin server(respond_with(reply("x")));
     const auto cache = make_cache();
