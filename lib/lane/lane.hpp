@@ -14,7 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <forward_list>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -135,9 +135,14 @@ class Lane {
         Shape shape = Shape::get;
         bool cookie_engine = false;           // started on the easy
         bool progress = false;                // CURLOPT_NOPROGRESS is off
+        bool receives_much = false;           // see receive_much()
         std::shared_ptr<const void> options;  // what raw options on the easy point at
     };
     Holdings& holdings() noexcept { return holdings_; }
+    /// Bytes that its own easy takes from a plain socket at a time at most (CURLOPT_BUFFERSIZE).
+    std::size_t receive_size() const noexcept;
+    /// A large body comes: it is to be taken in larger pieces.
+    void receive_much() noexcept;
     /// libcurl's own words for what went wrong last; empty when it had none.
     const char* error_text() const noexcept { return error_text_; }
     /// The address of the latest attempt to connect.
@@ -154,6 +159,8 @@ class Lane {
     /// Lets libcurl keep the connections of a guest's redirects to other origins besides. The cache counts
     /// them as one.
     void keep_redirects() noexcept;
+    /// So many different functions and data for closing sockets have come by that it is better to start anew.
+    bool holds_many_closers() const noexcept { return closers_.size() > 100; }
     bool keeps_redirects() const noexcept { return keeps_redirects_; }
     /// Takes it off again, with its own functions in their place; socket() is then what libcurl kept. False:
     /// there may be connections besides that nobody watches.
@@ -212,6 +219,7 @@ class Lane {
     void apply_own_options();
     bool watch_sockets(CURL* easy) noexcept;
     void set_request_hooks();
+    static bool keeps_receive_buffer() noexcept;
     void clear_easy();
     void note_attempt(const sockaddr& address, unsigned size) noexcept;
     int open(const curl_sockaddr& address) noexcept;
@@ -240,7 +248,7 @@ class Lane {
     NameCache name_cache_;
     bool watched_ = false;                  // the guest has the lane's socket callbacks
     const SocketFunctions* own_ = nullptr;  // of the guest on board
-    std::forward_list<Closer> closers_;     // that connections may have; the latest first
+    std::list<Closer> closers_;             // that connections may have; the latest first
     bool closer_is_new_ = false;            // the latest was made when the guest boarded
     bool keeps_redirects_ = false;          // once true stays true
     bool abandoned_ = false;                // likewise

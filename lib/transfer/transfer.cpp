@@ -238,6 +238,18 @@ void Transfer::aim(char* to, std::size_t size) noexcept {
     aim_ = to;
     aim_size_ = size;
     aim_used_ = 0;
+    expect_much();
+}
+
+void Transfer::pour_into(Sink sink) noexcept {
+    sink_ = sink;
+    if (sink_) expect_much();
+}
+
+void Transfer::expect_much() noexcept {
+    constexpr std::uint64_t much = 256 * 1024;
+    const auto size = head_.content_length();
+    if (size && *size > body_bytes_ && *size - body_bytes_ >= much) lease_->receive_much();
 }
 
 std::size_t Transfer::aimed() noexcept {

@@ -129,7 +129,7 @@ class Transfer final : public LaneClient {
     std::size_t aimed_bytes() const noexcept { return aim_used_; }
     std::size_t aimed() noexcept;  // ends aim(): how many bytes went there
     /// Every byte goes to the sink as it arrives / nowhere.
-    void pour_into(Sink sink) noexcept { sink_ = sink; }
+    void pour_into(Sink sink) noexcept;
     void discard(bool on) noexcept { discard_ = on; }
     std::uint64_t body_bytes() const noexcept { return body_bytes_; }
 
@@ -175,6 +175,10 @@ class Transfer final : public LaneClient {
     /// Bytes buffered above which a transfer pauses. One turn of libcurl may add what a single read inflates
     /// to.
     std::size_t pause_above() const noexcept;
+    bool pauses_cheaply() const noexcept;
+    bool is_full() const noexcept;
+    void pause_where_full() noexcept;
+    void expect_much() noexcept;
 
     void configure();
     void set_prior_knowledge();

@@ -7,6 +7,11 @@
 #include <cstring>
 
 namespace ringlet::detail {
+namespace {
+
+constexpr std::size_t most_held = 256 * 1024;  // for a reader who is not there
+
+}  // namespace
 
 std::size_t Transfer::fail(Failure failure) noexcept {
     failure_ = failure;
@@ -128,23 +133,46 @@ std::size_t Transfer::on_body(const char* data, std::size_t size) noexcept {
             body_bytes_ += size;
             return size;
         }
-        if (!sink_ && !resuming_ && buffer_.size() >= pause_above()) {
+        if (!sink_ && !resuming_ && buffer_.size() >= (paused_ ? most_held : pause_above())) {
             paused_ = true;
             return CURL_WRITEFUNC_PAUSE;
         }
-        return deliver(data, size);
+        const auto taken = deliver(data, size);
+        if (taken == size) pause_where_full();
+        return taken;
     } catch (...) {
         exception_ = std::current_exception();
         return 0;
     }
 }
 
+/// libcurl copies nothing for a pause here, and tells nobody. Of a coded body it copies what it has decoded,
+/// and HTTP/2 tells the peer.
+bool Transfer::pauses_cheaply() const noexcept {
+    return !head_.encoded() && head_.protocol() != Protocol::http_2;
+}
+
 /// What waits here for its reader is copied once more than what goes straight to him: little of it, where a
-/// pause costs nothing but not to read. For each pause libcurl copies what it has decoded, and HTTP/2 tells
-/// the peer.
+/// pause is cheap.
 std::size_t Transfer::pause_above() const noexcept {
-    constexpr std::size_t cheap = 16 * 1024, costly = 256 * 1024;
-    return head_.encoded() || head_.protocol() == Protocol::http_2 ? costly : cheap;
+    constexpr std::size_t cheap = 16 * 1024;
+    return pauses_cheaply() ? cheap : most_held;
+}
+
+/// Nobody could take all that another receive may bring.
+bool Transfer::is_full() const noexcept {
+    if (aim_ == nullptr || !buffer_.empty()) return buffer_.size() >= pause_above();
+    const auto room = aim_size_ - aim_used_;
+    const auto size = head_.content_length();
+    if (!size || head_.chunked()) return room < pause_above();
+    return room < lease_->receive_size() && room < *size - std::min(*size, body_bytes_);
+}
+
+/// In the midst of a callback, so that libcurl need not keep what this one was for; it may still hand out the
+/// rest of what it has received.
+void Transfer::pause_where_full() noexcept {
+    if (sink_ || resuming_ || paused_ || plan_.upgrade || !pauses_cheaply() || !is_full()) return;
+    paused_ = curl().easy_pause(lease_->easy(), CURLPAUSE_RECV) == CURLE_OK;
 }
 
 std::size_t Transfer::deliver(const char* data, std::size_t size) {
