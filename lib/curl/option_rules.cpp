@@ -12,7 +12,7 @@ namespace {
 
 // An option's identity without its type: 10000 * type + number.
 constexpr std::size_t number_of(int option) {
-    return static_cast<std::size_t>(option % 10000);
+    return static_cast<unsigned>(option) % 10000U;
 }
 constexpr std::size_t numbers = 400;
 
