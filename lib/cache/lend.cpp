@@ -44,6 +44,7 @@ bool Cache::note_connected(const Lease& lease, CloseReason old_one) noexcept {
         // Lent as one that had served: the request has another one now.
         if (policy_.lane(lease.slot_).requests > 0) --totals_.reused;
         count_closed_locked(old_one);
+        wake_janitor_locked();
     }
     policy_.connected(lease.slot_, Clock::now(), jitter_locked());
     held->connected = true;

@@ -114,18 +114,17 @@ CURL* duplicate(CURL* easy) noexcept {
 void cleanup(CURL* easy) noexcept {
     const auto record = EasyTable::instance().remove(easy);
     if (record == nullptr) return curl().easy_cleanup(easy);
+    const Cancellation off;
+    // Before the handle goes, as libcurl does: the program's functions may use it.
+    close_private_lanes(*record);
     std::unique_lock<FreeLock> parked;
-    if (!record->running) {
-        // Before the handle goes, as libcurl does: the program's functions may use it.
-        close_private_lanes(*record);
-        parked = std::unique_lock(record->park_lock);
-    }
+    if (!record->running) parked = std::unique_lock(record->park_lock);
     curl().easy_cleanup(easy);
     if (parked) {
         give_back(*record);
     } else {
         give_up_transfer(*record);
-        close_private_lanes(*record);
+        close_private_lanes(*record);  // that the transfer had
     }
 }
 

@@ -15,7 +15,9 @@ namespace {
 constexpr auto opt_httppost = static_cast<CURLoption>(CURLOPTTYPE_OBJECTPOINT + 24);
 constexpr auto opt_put = static_cast<CURLoption>(CURLOPTTYPE_LONG + 54);
 
-/// Options whose effects outlive them: a handle's HSTS and alt-svc memory, an engine; and those nobody knows.
+/// Options whose effects outlive them: a handle's HSTS and alt-svc memory, an engine, the TLS sessions that
+/// came of its own TLS context (they are resumed without that context, and without a look at a certificate);
+/// and those nobody knows.
 bool stays_with_handle(CURLoption option) noexcept {
     switch (option) {
         case CURLOPT_OPENSOCKETFUNCTION:
@@ -24,8 +26,6 @@ bool stays_with_handle(CURLoption option) noexcept {
         case CURLOPT_CLOSESOCKETDATA:
         case CURLOPT_SOCKOPTFUNCTION:
         case CURLOPT_SOCKOPTDATA:
-        case CURLOPT_SSL_CTX_FUNCTION:
-        case CURLOPT_SSL_CTX_DATA:
         case CURLOPT_RESOLVER_START_FUNCTION:
         case CURLOPT_RESOLVER_START_DATA:
         case CURLOPT_CERTINFO:

@@ -139,16 +139,18 @@ bool EasyRecord::fill_key(CURLU* url, std::string_view authority) {
         const auto user = part(CURLUPART_USER), password = part(CURLUPART_PASSWORD);
         // With .netrc a file says whose they are.
         alone = alone || netrc_ || identity_is_process_wide(user.get(), password.get());
-        rest.append("user=")
-            .append(user ? user.get() : "")
-            .append(1, '\n')
-            .append(password ? password.get() : "");
+        for (const auto* text : {user.get(), password.get()}) {
+            const std::string_view given(text != nullptr ? text : "");
+            rest.append("user ").append(std::to_string(given.size())).append(1, ' ');
+            rest.append(given).append(1, '\n');
+        }
     }
     if (const auto proxy = proxy_origin(scheme_name); !proxy.empty()) {
         origin = proxy;
         rest += "through proxy\n";
     }
-    if (alone) rest.append("private ").append(std::to_string(private_id())).append(1, '\n');
+    if (alone)
+        rest.insert(0, "private " + std::to_string(private_id()) + '\n');  // where nobody's text can be
     if (key_.empty() || key_.origin() != origin || key_.text().substr(origin.size() + 1) != rest) {
         key_ = LaneKey(origin, rest, alone ? LaneKey::Memory::own : LaneKey::Memory::shared);
     }

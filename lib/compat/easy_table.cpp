@@ -29,9 +29,12 @@ EasyRecord* EasyTable::find(CURL* easy) noexcept {
 EasyRecord* EasyTable::insert(CURL* easy, std::shared_ptr<EasyRecord> record) {
     auto* const added = record.get();
     auto& shard = shard_of(easy);
-    const Lock lock(shard.mutex);
-    // One that is there was of a handle which ended unseen: it goes with `record`, when the lock is free.
-    shard.records[easy].swap(record);
+    {
+        const Lock lock(shard.mutex);
+        shard.records[easy].swap(record);
+    }
+    // One that was there is of a handle which ended unseen, and with it what the program's functions need.
+    if (record && record->private_lanes) record->private_lanes->abandon();
     return added;
 }
 

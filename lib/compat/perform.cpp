@@ -127,7 +127,7 @@ void keep_tied(EasyRecord& record, Lease&& lease) noexcept {
     const auto& settings = lease.cache()->settings();
     if (lease.cache()->closed()) {
         end_loan(std::move(lease), {.close = CloseReason::shutdown});
-    } else if (limited(settings) || settings.max_idle == Limit(0)) {
+    } else if (limited(settings) || settings.max_idle == Limit(0) || lease->holds_many_closers()) {
         end_loan(std::move(lease), {.close = CloseReason::over_limit});
     } else {
         record.private_lanes->keep(std::move(lease));
@@ -135,7 +135,8 @@ void keep_tied(EasyRecord& record, Lease&& lease) noexcept {
 }
 
 /// Nothing: libcurl does not take the handle.
-std::optional<CURLcode> ride_lane(CURL* easy, EasyRecord& record, const Cancellation& cancellation) {
+std::optional<CURLcode> ride_lane(CURL* easy, EasyRecord& record, const Cancellation& cancellation,
+                                  bool parks) {
     auto& ride = *record.ride;
     const bool is_private = record.key_is_private();
     auto& transfer = ride.transfer.emplace(easy, record, ride.lease);
@@ -147,10 +148,10 @@ std::optional<CURLcode> ride_lane(CURL* easy, EasyRecord& record, const Cancella
     const bool tied = is_private && record.ties_lanes();
     if (fit && tied && ride.lease->socket() >= 0) {  // also one that libcurl did not let the handle use
         keep_tied(record, std::move(ride.lease));
-    } else if (fit && result && lanes_are_parked()) {
+    } else if (fit && result && parks) {
         record.parked = std::move(ride.lease);
     } else {
-        if (verdict.close == CloseReason::none) remember(record, ride.lease);
+        if (fit) remember(record, ride.lease);
         end_loan(std::move(ride.lease), verdict);
     }
     return result;
@@ -175,13 +176,14 @@ void give_way(EasyRecord& record) noexcept {
 
 CURLcode perform_somehow(CURL* easy, EasyRecord& record) {
     const Cancellation cancellation;
+    const bool parks = lanes_are_parked();
     auto& ride = *record.ride;
-    if (lanes_are_parked() || record.parked) ride.parking_lot = std::unique_lock(record.park_lock);
+    if (parks || record.parked) ride.parking_lot = std::unique_lock(record.park_lock);
     record.verified.reset();
     if (record.parked) ride.before = std::move(record.parked);
     CURLcode failure = CURLE_OK;
     std::optional<CURLcode> result;
-    if (take_lane(record, ride, failure)) result = ride_lane(easy, record, cancellation);
+    if (take_lane(record, ride, failure)) result = ride_lane(easy, record, cancellation, parks);
     if (!result) result = failure != CURLE_OK ? failure : pass_through(easy, record, cancellation);
     if (ride.before && has_let_go(*result)) {
         end_loan(std::move(ride.before), {});
@@ -189,7 +191,7 @@ CURLcode perform_somehow(CURL* easy, EasyRecord& record) {
         record.parked = std::move(ride.before);
     }
     ride.parking_lot = {};
-    if (lanes_are_parked() && limited(process_wide_cache()->settings())) give_way(record);
+    if (parks && limited(process_wide_cache()->settings())) give_way(record);
     return *result;
 }
 
@@ -210,6 +212,7 @@ void give_back(EasyRecord& record) noexcept {
 
 void close_private_lanes(EasyRecord& record) noexcept {
     if (!record.private_lanes) return;
+    if (record.running) return record.private_lanes->close_kept();  // the others are the transfer's
     {
         const std::unique_lock lock(record.park_lock);  // one that is tied is never parked
         if (record.parked && record.private_lanes->has(record.parked->key()))
@@ -250,6 +253,7 @@ void give_up_transfer(EasyRecord& record) noexcept {
     }
     if (ride.before) end_loan(std::move(ride.before), {});
     record.ride.reset();
+    record.running = false;
 }
 
 }  // namespace ringlet::detail

@@ -70,11 +70,23 @@ CloseReason PrivateLanes::unfit(Kept& kept) noexcept {
     return why == CloseReason::none ? cache->renew(kept.lease) : why;
 }
 
-void PrivateLanes::close(Cache& cache) noexcept {
+void PrivateLanes::close_kept() noexcept {
     for (auto& kept : kept_) {
         if (kept.lease) end_loan(std::move(kept.lease), CloseReason::evicted);
     }
+}
+
+void PrivateLanes::close(Cache& cache) noexcept {
+    close_kept();
     for (const auto& key : std::exchange(keys_, {})) cache.close_idle_of(key);
+}
+
+void PrivateLanes::abandon() noexcept {
+    for (auto& kept : kept_) {
+        if (!kept.lease) continue;
+        kept.lease->abandon();
+        end_loan(std::move(kept.lease), CloseReason::evicted);
+    }
 }
 
 }  // namespace ringlet::detail

@@ -29,8 +29,13 @@ class PrivateLanes {
     /// The latest of that key that was kept and can serve another transfer; those that cannot are closed.
     Lease take_kept(const LaneKey& key) noexcept;
 
+    /// Closes those that were kept.
+    void close_kept() noexcept;
     /// Closes all that are not in use, those that lie in the cache too.
     void close(Cache& cache) noexcept;
+    /// Gives back those that were kept, with their descriptors closed and no function of the program's
+    /// called.
+    void abandon() noexcept;
 
   private:
     struct Kept {
