@@ -55,6 +55,7 @@ bool PooledTransfer::on_open_socket() noexcept {
     tell_connected();  // of the connection before this one, where a redirect leads on at once
     opened_ = true;
     sent_before_ = info<curl_off_t>(CURLINFO_PRETRANSFER_TIME_T);
+    requested_before_ = info<long>(CURLINFO_REQUEST_SIZE);
     record_.verified.reset();
     return true;
 }
@@ -83,9 +84,11 @@ CURLcode PooledTransfer::explain_refusal() noexcept {
     return CURLE_GOT_NOTHING;
 }
 
-/// The connection stands as soon as bytes can have moved: libcurl adds to that time then.
+/// The connection stands as soon as bytes can have moved: libcurl adds to that time then. 8.23 does so as
+/// well where it failed to connect, and so something must have been sent.
 void PooledTransfer::tell_connected() noexcept {
     if (!opened_ || info<curl_off_t>(CURLINFO_PRETRANSFER_TIME_T) == sent_before_) return;
+    if (info<long>(CURLINFO_REQUEST_SIZE) == requested_before_) return;
     opened_ = false;
     const Cancellation off;
     const auto version = info<long>(CURLINFO_HTTP_VERSION);

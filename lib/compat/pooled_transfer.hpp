@@ -89,6 +89,7 @@ class PooledTransfer final : public LaneClient {
     bool knows_sockets_ = true;
     bool opened_ = false;         // a socket, since the cache was told last
     curl_off_t sent_before_ = 0;  // CURLINFO_PRETRANSFER_TIME_T at that time
+    long requested_before_ = 0;   // CURLINFO_REQUEST_SIZE then
     bool mixed_results_ = false;  // of verification, on connections that are kept together
     bool replay_refused_ = false;
     SocketEar ear_;
