@@ -98,8 +98,10 @@ TEST_CASE("the deadline covers replays and retries", "[wire][deadline]") {
     Client client;
     client.session.timeout(300ms).retry({.attempts = 1000, .backoff = 20ms, .max_backoff = 50ms});
     const auto before = Clock::now();
-    const auto outcome = outcome_of([&] { CHECK(client.session.get(origin.url()).status() == 503); });
-    CHECK((!outcome.threw || outcome.code == Errc::timeout));
+    // What no retry fits in behind is the answer; the time may also be over in the midst of one.
+    int status = 0;
+    const auto outcome = outcome_of([&] { status = client.session.get(origin.url()).status(); });
+    CHECK((outcome.threw ? outcome.code == Errc::timeout : status == 503));
     CHECK(Clock::now() - before < 1300ms);
     CHECK(client.at_rest());
 }
