@@ -21,7 +21,8 @@ inline namespace v1 {
 class Response;
 
 /// An input range over a body: `for (std::span<const std::byte> piece : response.chunks())`. Move-only,
-/// single pass. Keeps the exchange alive. Throws what Response::read() throws.
+/// single pass, and a view's argument: `response.chunks() | std::views::take(3)`. Keeps the exchange alive.
+/// Throws what Response::read() throws.
 class RINGLET_API Chunks {
   public:
     class Iterator {
@@ -46,7 +47,7 @@ class RINGLET_API Chunks {
     };
 
     Chunks(Chunks&&) noexcept;
-    Chunks& operator=(Chunks&&) = delete;
+    Chunks& operator=(Chunks&&) noexcept;
     ~Chunks();
 
     /// Reads the first piece. Once only.
@@ -57,6 +58,7 @@ class RINGLET_API Chunks {
     friend class Response;
     explicit Chunks(std::shared_ptr<detail::Exchange> exchange);
     void advance();
+    void let_go() noexcept;
 
     std::shared_ptr<detail::Exchange> exchange_;
     std::vector<std::byte> buffer_;

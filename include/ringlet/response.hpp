@@ -108,15 +108,17 @@ class RINGLET_API Response {
     std::vector<std::byte> bytes();
     std::vector<std::byte> bytes(std::error_code& ec);
     /// Writes the whole body to a temporary file beside `path` and renames it at the end: never a truncated
-    /// file under the final name. Where the file is the trouble it throws std::filesystem::filesystem_error
-    /// (with ec: its code, of the system category).
+    /// file under the final name. (Not synced: what is there after a power loss is the file system's to say.)
+    /// Where the file is the trouble it throws std::filesystem::filesystem_error (with ec: its code, of the
+    /// system category).
     void save_to(const std::filesystem::path& path);
     void save_to(const std::filesystem::path& path, std::error_code& ec);
     /// The body as an input range of std::span<const std::byte>; each is valid until the next. The body is
     /// locked() while it lives. Errc::body_already_read after a read().
     Chunks chunks();
-    /// The body as an std::istream, under the same rules. An error sets badbit; it is thrown if
-    /// exceptions(badbit) is on.
+    /// The body as an std::istream, under the same rules. An error sets badbit, behind the bytes that came
+    /// before it; it is thrown if exceptions(badbit) is on, and to whoever reads the buffer itself
+    /// (std::istreambuf_iterator).
     BodyStream stream();
 
     /// Reads the rest and throws it away, so that the connection can be used again. What became of it.

@@ -91,17 +91,20 @@ class RINGLET_API Settings {
     Self& follow_redirects(unsigned n);
     /// Whether a request may go out again when a kept connection dies under it. Default: if idempotent.
     Self& replay(Replay r);
-    /// New attempts after an answer or an error that says "later". Default: none.
+    /// New attempts after an answer or an error that says "later". Default: none. Errc::invalid_argument for
+    /// 0 attempts or a negative duration.
     Self& retry(RetryPolicy policy);
 
     // Of these the last one set counts. They are not sent along on a redirect to another origin.
     Self& basic_auth(std::string_view user, std::string_view password);
+    /// A GET, HEAD or other request without a body asks for the server's challenge by itself. With a body
+    /// libcurl asks by the same request with an empty one: a server that demands no credentials sees both.
     Self& digest_auth(std::string_view user, std::string_view password);
     Self& bearer(std::string_view token);
 
     /// "http://host:port", "https://", "socks5://", "socks5h://", with user:password@ where needed. "" :
-    /// none, whatever the environment says. Default: libcurl's environment variables (http_proxy,
-    /// https_proxy, all_proxy, no_proxy). Connection.
+    /// none, whatever the environment says. Errc::invalid_argument for another scheme. Default: libcurl's
+    /// environment variables (http_proxy, https_proxy, all_proxy, no_proxy). Connection.
     Self& proxy(std::string_view url);
     /// Connects to that socket instead of the URL's host. Connection.
     Self& unix_socket(const std::filesystem::path& path);
@@ -140,8 +143,8 @@ class RINGLET_API Settings {
     /// Cancels the request, whatever it is doing: Errc::cancelled, within 100 ms, from any thread. Its
     /// connection is closed. A stop after the end of the body does nothing.
     Self& stop(std::stop_token token);
-    /// Called on the calling thread while bytes move, at most 20 times a second, and once at the end of the
-    /// body. What it throws ends the request and is rethrown. It must not use the session.
+    /// Called on the calling thread while bytes move, at most 20 times a second for each request, and once at
+    /// the end of the body. What it throws ends the request and is rethrown. It must not use the session.
     Self& progress(std::function<void(const Progress&)> fn);
 
   protected:

@@ -2,7 +2,7 @@
 
 #include "transfer/exchange.hpp"
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 namespace ringlet::inline v1 {
@@ -33,10 +33,31 @@ class LockedBody {
 
 class BodyBuf final : public std::streambuf {
   public:
-    explicit BodyBuf(std::shared_ptr<detail::Exchange> exchange)
-        : body_(std::move(exchange)), bytes_(piece_size) {}
+    BodyBuf(std::shared_ptr<detail::Exchange> exchange, std::istream& stream)
+        : body_(std::move(exchange)), bytes_(piece_size), stream_(&stream) {}
+
+    void belong_to(std::istream& stream) noexcept { stream_ = &stream; }
 
   protected:
+    /// A body that is cut: what came before is the reader's all the same. An exception would have the stream
+    /// forget it.
+    std::streamsize xsgetn(char* to, std::streamsize size) override {
+        std::streamsize got = 0;
+        try {
+            while (got < size) {
+                if (gptr() == egptr() && underflow() == traits_type::eof()) break;
+                const auto n = std::min<std::streamsize>(egptr() - gptr(), size - got);
+                std::copy_n(gptr(), n, to + got);
+                setg(eback(), gptr() + n, egptr());
+                got += n;
+            }
+        } catch (...) {
+            if (got == 0 || (stream_->exceptions() & std::ios::badbit) != 0) throw;
+            stream_->setstate(std::ios::badbit);
+        }
+        return got;
+    }
+
     int_type underflow() override {
         const auto n = body_.read(bytes_);
         auto* const first = reinterpret_cast<char*>(bytes_.data());
@@ -47,6 +68,7 @@ class BodyBuf final : public std::streambuf {
   private:
     LockedBody body_;
     std::vector<std::byte> bytes_;
+    std::istream* stream_;  // that reads from here
 };
 
 }  // namespace
@@ -62,7 +84,20 @@ Chunks::Chunks(Chunks&& other) noexcept
       buffer_(std::move(other.buffer_)),
       piece_(std::exchange(other.piece_, {})) {}
 
+Chunks& Chunks::operator=(Chunks&& other) noexcept {
+    if (this == &other) return *this;
+    let_go();
+    exchange_ = std::move(other.exchange_);
+    buffer_ = std::move(other.buffer_);
+    piece_ = std::exchange(other.piece_, {});
+    return *this;
+}
+
 Chunks::~Chunks() {
+    let_go();
+}
+
+void Chunks::let_go() noexcept {
     if (!exchange_) return;
     exchange_->unlock();
     exchange_->remove_handle();
@@ -80,7 +115,7 @@ void Chunks::advance() {
 }
 
 BodyStream::BodyStream(std::shared_ptr<detail::Exchange> exchange)
-    : std::istream(nullptr), buffer_(std::make_unique<BodyBuf>(std::move(exchange))) {
+    : std::istream(nullptr), buffer_(std::make_unique<BodyBuf>(std::move(exchange), *this)) {
     rdbuf(buffer_.get());
 }
 
@@ -88,6 +123,7 @@ BodyStream::BodyStream(BodyStream&& other) noexcept
     : std::istream(nullptr), buffer_(std::move(other.buffer_)) {
     std::istream::move(other);
     set_rdbuf(buffer_.get());
+    if (buffer_) static_cast<BodyBuf&>(*buffer_).belong_to(*this);
 }
 
 BodyStream::~BodyStream() = default;

@@ -8,7 +8,10 @@
 #include "ringlet/session.hpp"
 #include "ringlet/socket.hpp"
 #include "value/options.hpp"
+#include "value/text.hpp"
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -35,6 +38,25 @@ template <class T>
 void set_wire(Options& options, std::optional<T> WireOptions::*field, T value) {
     options.wire.*field = std::move(value);
     options.touch_wire();
+}
+
+/// Of a proxy's URL: "" where there is none, and libcurl takes it for HTTP.
+std::string scheme_of(std::string_view url) {
+    const auto end = url.find("://");
+    std::string scheme(url.substr(0, end == url.npos ? 0 : end));
+    for (auto& c : scheme) c = detail::lower(c);
+    return scheme;
+}
+
+std::string checked_proxy(std::string_view url) {
+    constexpr std::array<std::string_view, 8> known{"",       "http",    "https",  "socks",
+                                                    "socks4", "socks4a", "socks5", "socks5h"};
+    auto text = checked("proxy", url);
+    const auto scheme = scheme_of(text);
+    if (std::find(known.begin(), known.end(), scheme) == known.end())
+        throw Error(Errc::invalid_argument,
+                    "proxy: \"" + detail::printable(scheme) + "\" is no proxy's scheme");
+    return text;
 }
 
 void authenticate(Options& options, std::string_view user, std::string_view password, bool digest) {
@@ -101,6 +123,9 @@ Self& Settings<Self>::replay(Replay r) {
 
 template <class Self>
 Self& Settings<Self>::retry(RetryPolicy policy) {
+    if (policy.attempts == 0) throw Error(Errc::invalid_argument, "retry: 0 attempts; the first is one");
+    if (policy.backoff.count() < 0 || policy.max_backoff.count() < 0)
+        throw Error(Errc::invalid_argument, "retry: a negative duration");
     record().retry = std::move(policy);
     return self();
 }
@@ -127,7 +152,7 @@ Self& Settings<Self>::bearer(std::string_view token) {
 
 template <class Self>
 Self& Settings<Self>::proxy(std::string_view url) {
-    set_wire(record(), &WireOptions::proxy, checked("proxy", url));
+    set_wire(record(), &WireOptions::proxy, checked_proxy(url));
     return self();
 }
 

@@ -1,12 +1,12 @@
 #include "transfer/drop_log.hpp"
 
+#include <algorithm>
 #include <vector>
 
 namespace ringlet::detail {
 namespace {
 
 constexpr unsigned in_full = 10;
-constexpr std::size_t origins_remembered = 1000;
 
 // Its words are part of the contract: people search their logs for them.
 constexpr std::string_view first_line =
@@ -57,7 +57,7 @@ bool DropLog::admit(Log& log, std::string_view origin, std::uint64_t& held_back)
     const auto now = std::chrono::steady_clock::now();
     auto found = windows_.find(origin);
     if (found == windows_.end()) {
-        if (windows_.size() >= origins_remembered) windows_.clear();
+        if (windows_.size() >= sweep_at_) forget_quiet(now);
         found = windows_.emplace(std::string(origin), Window{now, 0, 0, &log}).first;
     }
     auto& window = found->second;
@@ -73,6 +73,14 @@ bool DropLog::admit(Log& log, std::string_view origin, std::uint64_t& held_back)
     }
     ++window.said;
     return true;
+}
+
+/// Origins whose second is over and that have nothing left to be said.
+void DropLog::forget_quiet(std::chrono::steady_clock::time_point now) {
+    std::erase_if(windows_, [&](const auto& entry) {
+        return entry.second.held_back == 0 && now - entry.second.start >= window_size;
+    });
+    sweep_at_ = std::max(origins_remembered, 2 * windows_.size());
 }
 
 void DropLog::warn(Log& log, std::string_view origin, std::string_view details) {

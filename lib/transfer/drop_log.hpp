@@ -41,12 +41,16 @@ class DropLog {
     /// Of windows that are at least so old.
     void say_held_back(Log& log, std::chrono::seconds age);
 
+    void forget_quiet(std::chrono::steady_clock::time_point now) RINGLET_REQUIRES(mutex_);
+
+    static constexpr std::size_t origins_remembered = 1000;
     using Ticks = std::chrono::steady_clock::rep;
     static constexpr Ticks never = INT64_MAX;
     std::atomic<Ticks> due_{never};  // when say_held_back() may have something to say
     Mutex mutex_;
     ForkGuard fork_guard_{mutex_};
     std::map<std::string, Window, std::less<>> windows_ RINGLET_GUARDED_BY(mutex_);
+    std::size_t sweep_at_ RINGLET_GUARDED_BY(mutex_) = origins_remembered;
 };
 
 }  // namespace ringlet::detail

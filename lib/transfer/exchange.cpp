@@ -169,7 +169,7 @@ void Exchange::run_attempts() {
 
 bool Exchange::fits(std::chrono::milliseconds wait) const noexcept {
     const auto deadline = patience_.deadline();
-    return deadline == Clock::time_point::max() || Clock::now() + wait < deadline;
+    return deadline == Clock::time_point::max() || wait < deadline - Clock::now();
 }
 
 /// Of a body that is still wanted.

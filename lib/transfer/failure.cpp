@@ -22,6 +22,7 @@ Errc code_of(Transfer& transfer) {
         case Failure::head_cut:
         case Failure::forked:
             return Errc::connection_lost;
+        case Failure::asked_again:
         case Failure::not_http2:
         case Failure::bad_field:
         case Failure::bad_length:
@@ -66,6 +67,8 @@ std::string_view words_for(const Transfer& transfer) {
         case Failure::replay_refused:
             return "the kept connection was lost before an answer came; the request may not be sent twice "
                    "(see replay())";
+        case Failure::asked_again:
+            return "the server asks for credentials again and again";
         case Failure::not_http2:
             return "an HTTP/2 status line on a connection that is not HTTP/2";
         case Failure::head_cut:

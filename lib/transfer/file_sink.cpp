@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <system_error>
 
 namespace ringlet::detail {
@@ -30,11 +31,17 @@ mode_t ordinary_mode() {
     return 0666;
 }
 
+/// Beside the target. Where its name is as long as names may be, the temporary one has less of it.
+std::string temporary_name(const std::filesystem::path& target, unsigned number) {
+    const auto suffix = ".part-" + std::to_string(::getpid()) + '-' + std::to_string(number);
+    const auto name = target.filename().string().substr(0, NAME_MAX - suffix.size());
+    return (target.parent_path() / name).string() + suffix;
+}
+
 int open_temporary(const std::filesystem::path& target, std::string& name) {
     static std::atomic<unsigned> counter{0};
     for (int tries = 0; tries < 100; ++tries) {
-        name = target.string() + ".part-" + std::to_string(::getpid()) + '-' +
-               std::to_string(counter.fetch_add(1));
+        name = temporary_name(target, counter.fetch_add(1));
         const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, ordinary_mode());
         if (fd >= 0 || errno != EEXIST) return fd;
     }
@@ -45,6 +52,10 @@ int open_temporary(const std::filesystem::path& target, std::string& name) {
 
 FileSink::FileSink(const std::filesystem::path& path) : target_(followed(path)) {
     pending_.reserve(buffer_size);  // first: nothing here may fail once the file is open
+    if (target_.empty()) {
+        errno = ENOENT;
+        fail("cannot be created");
+    }
     struct stat existing {};
     const bool exists = ::stat(target_.c_str(), &existing) == 0;
     if (exists && !S_ISREG(existing.st_mode)) {

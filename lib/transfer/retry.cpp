@@ -13,13 +13,15 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Thirty years: in range also where a point in time is added, and where it is doubled.
+constexpr milliseconds longest{1'000'000'000'000};
+
 std::optional<milliseconds> asked_for(std::string_view text) {
     long long seconds = 0;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (ec == std::errc::result_out_of_range) return milliseconds::max();
+    if (ec == std::errc::result_out_of_range) return longest;
     if (ec == std::errc{} && end == text.data() + text.size() && seconds >= 0) {
-        constexpr long long longest = 1'000'000'000;
-        return milliseconds(std::min(seconds, longest) * 1000);
+        return milliseconds(std::min<long long>(seconds, longest.count() / 1000) * 1000);
     }
     const std::time_t date = curl().getdate(std::string(text).c_str(), nullptr);
     if (date < 0) return std::nullopt;
@@ -46,12 +48,13 @@ bool wants_retry(const RetryPolicy& policy, const Error& error) noexcept {
 
 milliseconds retry_pause(const RetryPolicy& policy, unsigned attempt,
                          std::optional<std::string_view> retry_after) {
+    const auto cap = std::min(policy.max_backoff, longest);
     if (retry_after) {
-        if (const auto wanted = asked_for(*retry_after)) return std::min(*wanted, policy.max_backoff);
+        if (const auto wanted = asked_for(*retry_after)) return std::min(*wanted, cap);
     }
-    auto most = policy.backoff;
-    for (unsigned i = 1; i < attempt && most < policy.max_backoff; ++i) most *= 2;
-    return random_up_to(std::min(most, policy.max_backoff));
+    auto most = std::min(policy.backoff, cap);
+    for (unsigned i = 1; i < attempt && most < cap; ++i) most *= 2;
+    return random_up_to(std::min(most, cap));
 }
 
 }  // namespace ringlet::detail

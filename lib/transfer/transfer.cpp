@@ -18,6 +18,9 @@ namespace {
 // libcurl 8.15 the reset leaves only with the next request).
 constexpr std::uint64_t reset_tolerance = 64 * 1024;
 
+// A server may call each answer to its challenge stale, and libcurl would never tire.
+constexpr unsigned most_sends = 10;
+
 /// TCP is connected. libcurl's own CONNECT_TIME is told only after the TLS handshake (7.88).
 bool has_peer(int fd) noexcept {
     sockaddr_storage address{};
@@ -314,6 +317,10 @@ bool Transfer::on_open_socket() noexcept {
 int Transfer::on_send(const char*, int, const char*, int) noexcept {
     if (replay_refused()) {
         failure_ = Failure::replay_refused;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if (sends_ >= most_sends) {
+        failure_ = Failure::asked_again;
         return CURL_PREREQFUNC_ABORT;
     }
     if (sends_ != 0 && !answered_) ++replays_;

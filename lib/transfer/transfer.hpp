@@ -47,6 +47,7 @@ enum class Failure : std::uint8_t {
     head_too_large,
     body_too_large,
     replay_refused,
+    asked_again,  // for credentials, and no end of it
     not_http2,
     bad_field,
     bad_length,
@@ -189,6 +190,9 @@ class Transfer final : public LaneClient {
     void end_upload_if_refused() noexcept;
     void leave_lane(bool close) noexcept;
     bool undecided() const;
+    bool asked_for_a_challenge() const noexcept;
+    bool negotiates() const noexcept;
+    bool sends_nothing() const noexcept;
     void check_protocol();
     void listen_for_surplus() noexcept;
     void follow_gzip() noexcept;

@@ -88,12 +88,20 @@ void Transfer::set_method() {
     lane.holdings().shape = shape;
 }
 
+/// The request says that its body has no bytes.
+bool Transfer::sends_nothing() const noexcept {
+    if (plan_.upload == nullptr || !plan_.upload->present()) return plan_.empty_body;
+    return plan_.upload->empty();
+}
+
 void Transfer::set_body() {
     auto* easy = lease_->easy();
     if (plan_.upgrade) {
         set_option(easy, CURLOPT_UPLOAD, 1L, "body");
         return set_option(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t{-1}, "body");
     }
+    // libcurl asks for a challenge with an empty request: as a POST such a request would go out twice.
+    if (negotiates() && sends_nothing()) return set_option(easy, CURLOPT_HTTPGET, 1L, "method");
     if (plan_.upload == nullptr || !plan_.upload->present()) {
         if (!plan_.empty_body) return set_option(easy, CURLOPT_HTTPGET, 1L, "method");
         set_option(easy, CURLOPT_POSTFIELDS, "", "body");
@@ -134,10 +142,13 @@ void Transfer::set_headers() {
     const auto cookies = plan_.cookies != nullptr && !options.wire.raw ? cookie_text(options.headers) : "";
     cookies_joined_ = !cookies.empty();
     if (cookies_joined_) set_option(lease_->easy(), CURLOPT_COOKIE, cookies.c_str(), "header");
-    const bool special = cookies_joined_ || !content_type.empty() || plan_.upgrade;
+    const bool says_length = held.shape == Lane::Shape::other && negotiates() && sends_nothing() &&
+                             !options.headers.contains("Content-Length");
+    const bool special = cookies_joined_ || !content_type.empty() || plan_.upgrade || says_length;
     if (!special && held.headers_id == options.headers_id) return;
     auto list = header_list(options.headers, cookies_joined_);
     if (!content_type.empty()) append(list, content_type.c_str());
+    if (says_length) append(list, "Content-Length: 0");
     if (plan_.upgrade) {  // libcurl would announce the open upload as a body
         append(list, "Transfer-Encoding:");
         append(list, "Expect:");

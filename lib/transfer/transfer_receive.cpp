@@ -66,8 +66,24 @@ bool Transfer::undecided() const {
         case 417:
             return true;
         default:
-            return false;
+            return head_.status() < 300 && asked_for_a_challenge();
     }
+}
+
+/// What was answered may be libcurl's request for a challenge, which goes out without the body. Where there
+/// is none, the request itself follows.
+bool Transfer::asked_for_a_challenge() const noexcept {
+    if (!negotiates() || plan_.upload == nullptr || !plan_.upload->present() || plan_.upload->empty())
+        return false;
+    curl_off_t uploaded = 0;
+    curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_UPLOAD_T, &uploaded);
+    return uploaded == 0;
+}
+
+/// Credentials that wait for a challenge.
+bool Transfer::negotiates() const noexcept {
+    const auto& wire = plan_.options->wire;
+    return (wire.credentials && wire.credentials->digest) || (wire.raw && wire.raw->is_set(CURLOPT_HTTPAUTH));
 }
 
 /// "HTTP/2" in a plain status line does not make it HTTP/2: such a connection would be kept by rules that do

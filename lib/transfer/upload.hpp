@@ -26,6 +26,8 @@ class Upload {
     /// The bytes, when they are in memory.
     std::optional<std::string_view> memory() const noexcept;
     bool multipart() const noexcept;
+    /// Known to have no bytes.
+    bool empty() const noexcept { return memory() ? memory()->empty() : size_ == std::uint64_t{0}; }
     /// Fills a new mime structure. Throws Error{upload}.
     void fill(curl_mime* mime) const;
     const std::string& content_type() const noexcept { return body_->content_type; }

@@ -4,9 +4,11 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -160,6 +162,82 @@ TEST_CASE("a wrong password for digest authentication is the server's 401", "[wi
     CHECK(refused.text() == "who are you?");
     CHECK_FALSE(origin.requests().back().header("Authorization"));
     CHECK(origin.accepts() == 1);
+}
+
+TEST_CASE("where nobody asks for digest credentials, the answer is that to the body", "[wire][auth]") {
+    const int probed = GENERATE(200, 204);
+    const bool late = GENERATE(false, true);
+    CAPTURE(probed, late);
+    Origin origin([=](Connection& connection) {
+        while (const auto request = connection.read_request()) {
+            if (request->body.empty()) {
+                connection.write(reply(probed == 204 ? "" : "probe", probed, "X-Which: probe\r\n"));
+                continue;
+            }
+            if (late) connection.sleep(100ms);
+            connection.write(reply("real", 500, "X-Which: real\r\n"));
+        }
+    });
+    Client client;
+    client.session.digest_auth("user", "secret");
+    for (int i = 0; i < 2; ++i) {
+        auto response = client.session.post(origin.url(), "body");
+        CHECK(response.status() == 500);
+        CHECK(response.headers().get("X-Which") == "real");
+        CHECK(response.text() == "real");
+    }
+    const auto requests = origin.requests();
+    REQUIRE(requests.size() == 4);
+    for (std::size_t i = 0; i < 4; ++i) CHECK(requests[i].body == (i % 2 == 0 ? "" : "body"));
+    CHECK(origin.accepts() == 1);
+    CHECK(client.at_rest());
+}
+
+TEST_CASE("an empty POST with digest credentials goes out once where nobody asks for them", "[wire][auth]") {
+    Origin origin(handler([](const Recorded&) { return reply("done"); }));
+    Client client;
+    client.session.digest_auth("user", "secret");
+    CHECK(client.session.post(origin.url(), "").text() == "done");
+    CHECK(client.session.send(Request::post(origin.url())).text() == "done");
+    CHECK(client.session.post(origin.url(), Body::pull([](std::span<std::byte>) { return 0; }, 0)).text() ==
+          "done");
+    const auto requests = origin.requests();
+    REQUIRE(requests.size() == 3);
+    for (const auto& request : requests) {
+        CHECK(request.method == "POST");
+        CHECK(request.headers("Content-Length") == std::vector<std::string>{"0"});
+        CHECK_FALSE(request.header("Content-Type"));
+    }
+    client.check_end(origin.url());
+}
+
+TEST_CASE("an empty POST answers the challenge", "[wire][auth]") {
+    Origin origin(digest_server("user", "secret"));
+    Client client;
+    client.session.digest_auth("user", "secret");
+    CHECK(client.session.post(origin.url("/door"), "").text() == "welcome, ");
+    const auto requests = origin.requests();
+    REQUIRE(requests.size() == 2);
+    for (const auto& request : requests) {
+        CHECK(request.method == "POST");
+        CHECK(request.headers("Content-Length") == std::vector<std::string>{"0"});
+    }
+    CHECK(client.at_rest());
+}
+
+TEST_CASE("a server that calls every answer to its challenge stale is not asked for ever", "[wire][auth]") {
+    std::atomic<int> nonce{0};
+    Origin origin(handler([&](const Recorded&) {
+        return reply("", 401,
+                     "WWW-Authenticate: Digest realm=\"here\", qop=\"auth\", stale=true, nonce=\"" +
+                         std::to_string(++nonce) + "\"\r\n");
+    }));
+    Client client;
+    const auto outcome = outcome_of([&] { client.session.digest_auth("user", "secret").get(origin.url()); });
+    CHECK(outcome.code == Errc::protocol);
+    CHECK(outcome.message.find("credentials again and again") != std::string::npos);
+    CHECK(origin.request_count() == 10);
+    CHECK(client.at_rest());
 }
 
 TEST_CASE("digest state of one session is not used for another", "[wire][auth]") {

@@ -115,6 +115,12 @@ TEST_CASE("CR, LF and NUL are refused in every setter before anything is sent", 
     CHECK(outcome_of([&] { session.connect_timeout(-1s); }).code == Errc::invalid_argument);
     CHECK(outcome_of([&] { session.first_byte_timeout(-1s); }).code == Errc::invalid_argument);
     CHECK(outcome_of([&] { session.low_speed(1, -1s); }).code == Errc::invalid_argument);
+    CHECK(outcome_of([&] { session.retry({.attempts = 0}); }).code == Errc::invalid_argument);
+    CHECK(outcome_of([&] { session.retry({.backoff = -1ms}); }).code == Errc::invalid_argument);
+    CHECK(outcome_of([&] { session.retry({.max_backoff = -1ms}); }).code == Errc::invalid_argument);
+    CHECK(outcome_of([&] { session.proxy("ftp://host:1"); }).code == Errc::invalid_argument);
+    CHECK(outcome_of([&] { session.proxy("sox5://me:secret@host:1"); }).message.find("secret") ==
+          std::string::npos);
     CHECK(outcome_of([&] { session.max_body_size(-1); }).code == Errc::invalid_argument);
     CHECK(origin.accepts() == 0);
     // Nothing of it was kept.

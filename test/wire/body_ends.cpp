@@ -4,10 +4,12 @@
 
 #include <atomic>
 #include <filesystem>
+#include <optional>
 #include <ranges>
 #include <span>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include "ringlet/ringlet.hpp"
 #include "support/fixture.hpp"
@@ -18,6 +20,64 @@ using namespace ringlet;
 using namespace ringlet::test;
 
 static_assert(std::ranges::input_range<Chunks>);
+static_assert(std::ranges::viewable_range<Chunks>);
+
+TEST_CASE("chunks() goes into a view", "[wire][body]") {
+    Origin origin(respond_with(reply("hello world")));
+    Client client;
+    auto response = client.session.get(origin.url());
+    std::size_t total = 0;
+    for (const auto size : response.chunks() | std::views::transform([](auto piece) { return piece.size(); }))
+        total += size;
+    CHECK(total == 11);
+    CHECK_FALSE(response.locked());
+    client.check_end(origin.url());
+}
+
+TEST_CASE("one chunks() assigned over another lets the first body go", "[wire][body]") {
+    Origin origin(respond_with(reply(std::string(1 << 20, 'z'))));
+    Client client;
+    Session other(client.cache);
+    auto first = client.session.get(origin.url());
+    auto second = other.get(origin.url());
+    auto chunks = first.chunks();
+    chunks = second.chunks();
+    CHECK_FALSE(first.locked());
+    CHECK(second.locked());
+    std::size_t total = 0;
+    for (const auto piece : chunks) total += piece.size();
+    CHECK(total == 1 << 20);
+    first.consume();
+    CHECK(client.at_rest());
+}
+
+TEST_CASE("a stream gives what came before its body was cut, then says that it is bad", "[wire][body]") {
+    const std::string half(50'000, 'h');
+    Origin origin(respond_and_close("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + half));
+    Client client;
+    const bool moved = GENERATE(false, true);
+    CAPTURE(moved);
+    auto response = client.session.get(origin.url());
+    auto made = response.stream();
+    std::optional<BodyStream> elsewhere;
+    if (moved) elsewhere.emplace(std::move(made));
+    auto& stream = moved ? *elsewhere : made;
+    std::string text(100'000, '-');
+    SECTION("without exceptions") {
+        stream.read(text.data(), 40'000);
+        CHECK(stream.good());
+        stream.read(text.data() + 40'000, 60'000);
+        CHECK(stream.gcount() == 10'000);
+        CHECK(stream.bad());
+        CHECK(text.substr(0, 50'000) == half);
+    }
+    SECTION("with exceptions") {
+        stream.exceptions(std::ios::badbit);
+        CHECK(outcome_of([&] { stream.read(text.data(), 100'000); }).code == Errc::truncated);
+        CHECK(stream.bad());
+    }
+    CHECK(response.body_state() == BodyState::failed);
+}
 
 TEST_CASE("trailers without an end are too large", "[wire][body]") {
     Origin origin(scripts_in_turn({[](Connection& connection) {

@@ -88,6 +88,22 @@ TEST_CASE("what fails in a drain says so in its phase", "[wire][body]") {
     CHECK(outcome.phase == Phase::drain);
 }
 
+TEST_CASE("max_body_size is not for perform(), which has libcurl's own MAXFILESIZE", "[wire][body]") {
+    Origin origin(respond_with(reply(std::string(100'000, 'x'))));
+    Client client;
+    std::string got;
+    client.session.max_body_size(10);
+    client.session.setopt(CURLOPT_URL, origin.url());
+    client.session.setopt(CURLOPT_WRITEFUNCTION, [&](char* data, std::size_t, std::size_t size) {
+        got.append(data, size);
+        return size;
+    });
+    client.session.perform();
+    CHECK(got == std::string(100'000, 'x'));
+    auto response = client.session.get(origin.url());
+    CHECK(outcome_of([&] { response.text(); }).code == Errc::too_large);
+}
+
 // Above 256 KiB libcurl is paused, and what it holds back comes when it goes on.
 TEST_CASE("a body that is too large behind a pause is an error, and no file of it stays", "[wire][body]") {
     if (!decodes_zstd()) SKIP("this libcurl has no zstd");

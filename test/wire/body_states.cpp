@@ -148,3 +148,23 @@ TEST_CASE("save_to never leaves a truncated file under the final name", "[wire]"
     CHECK(std::distance(std::filesystem::directory_iterator(directory.path()), {}) == 1);
     client.check_end(origin.url());
 }
+
+TEST_CASE("save_to takes any name that a file may have", "[wire][save_to]") {
+    const TempDir directory;
+    Origin origin(respond_with(reply("hello")));
+    Client client;
+    for (const std::size_t length : {1, 200, 255}) {
+        CAPTURE(length);
+        const auto path = directory / std::string(length, 'n');
+        client.session.get(origin.url()).save_to(path);
+        std::ifstream in(path);
+        CHECK(std::string(std::istreambuf_iterator<char>(in), {}) == "hello");
+    }
+    CHECK(std::distance(std::filesystem::directory_iterator(directory.path()), {}) == 3);
+    auto response = client.session.get(origin.url());
+    std::error_code ec;
+    response.save_to("", ec);
+    CHECK(ec == std::errc::no_such_file_or_directory);
+    CHECK(response.text() == "hello");  // nothing was read for it
+    client.check_end(origin.url());
+}

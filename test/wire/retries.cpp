@@ -41,6 +41,19 @@ Body rewindable(const std::function<bool()>& rewind) {
 
 }  // namespace
 
+TEST_CASE("a wait beyond all bounds is not begun within a deadline", "[wire][retry]") {
+    Origin origin(handler(
+        [](const Recorded&) { return reply("later", 503, "Retry-After: 99999999999999999999\r\n"); }));
+    Client client;
+    const RetryPolicy patient{.attempts = 3,
+                              .backoff = std::chrono::milliseconds::max(),
+                              .max_backoff = std::chrono::milliseconds::max()};
+    auto response = client.session.send(Request::get(origin.url()).retry(patient).timeout(5s));
+    CHECK(response.status() == 503);
+    CHECK(response.text() == "later");
+    CHECK(origin.request_count() == 1);
+}
+
 TEST_CASE("a refused answer to a streamed upload keeps its connection for the next attempt",
           "[wire][retry]") {
     Origin origin(respond_in_turn({reply("busy", 503), reply("", 503), reply("ok")}));
