@@ -33,8 +33,7 @@ void Cache::shutdown(Duration grace) {
     if (wait_quiet(later(Clock::now(), patience_with_interrupted))) return;
     log_.warn(
         "shutdown: some connections are still held, by responses that nobody reads or by curl handles that "
-        "have "
-        "them to themselves; each is closed when its holder is destroyed");
+        "have them to themselves; each is closed when its holder is destroyed");
 }
 
 bool Cache::wait_quiet(Instant until) {
