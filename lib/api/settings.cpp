@@ -40,11 +40,17 @@ void set_wire(Options& options, std::optional<T> WireOptions::*field, T value) {
     options.touch_wire();
 }
 
-/// Of a proxy's URL: "" where there is none, and libcurl takes it for HTTP.
+/// Of a proxy's URL: "" where it has none (RFC 3986 section 3.1), and libcurl is to judge. What stands before
+/// a "://" may be a password.
 std::string scheme_of(std::string_view url) {
     const auto end = url.find("://");
     std::string scheme(url.substr(0, end == url.npos ? 0 : end));
-    for (auto& c : scheme) c = detail::lower(c);
+    for (auto& c : scheme) {
+        c = detail::lower(c);
+        const bool of_scheme =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+        if (!of_scheme) return {};
+    }
     return scheme;
 }
 
@@ -54,8 +60,7 @@ std::string checked_proxy(std::string_view url) {
     auto text = checked("proxy", url);
     const auto scheme = scheme_of(text);
     if (std::find(known.begin(), known.end(), scheme) == known.end())
-        throw Error(Errc::invalid_argument,
-                    "proxy: \"" + detail::printable(scheme) + "\" is no proxy's scheme");
+        throw Error(Errc::invalid_argument, "proxy: \"" + scheme + "\" is no proxy's scheme");
     return text;
 }
 

@@ -67,6 +67,7 @@ bool DropLog::admit(Log& log, std::string_view origin, std::uint64_t& held_back)
     }
     if (window.said >= in_full) {
         ++window.held_back;
+        window.log = &log;  // the one that is told: another's cache may be gone
         const auto end = (window.start + window_size).time_since_epoch().count();
         if (end < due_.load(std::memory_order_relaxed)) due_.store(end, std::memory_order_relaxed);
         return false;

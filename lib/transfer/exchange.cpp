@@ -204,6 +204,13 @@ void Exchange::pause(std::chrono::milliseconds d) {
     if (closing.stop_requested()) give_up(Errc::cache_closed, "the cache was shut down", CloseReason::none);
 }
 
+/// Over HTTP/2 libcurl never ends its request for a challenge where the body is a stream: most servers wait
+/// for that end.
+bool Exchange::streams_with_digest() const noexcept {
+    const auto& credentials = call_.options->wire.credentials;
+    return credentials && credentials->digest && upload_.present() && !upload_.memory() && !upload_.empty();
+}
+
 /// Upgrade is HTTP/1.1's (RFC 9110 section 7.8); TLS would negotiate HTTP/2.
 void Exchange::ask_for_http_1() {
     auto options = std::make_shared<Options>(*call_.options);
@@ -215,8 +222,9 @@ void Exchange::ask_for_http_1() {
 
 void Exchange::run_transfer() {
     const bool upgrade = call_.options->headers.contains("Upgrade");
-    if (upgrade && call_.url->https() && call_.options->wire.http_version != HttpVersion::http_1_1)
-        ask_for_http_1();
+    const bool negotiates_http_2 =
+        call_.url->https() && call_.options->wire.http_version != HttpVersion::http_1_1;
+    if (negotiates_http_2 && (upgrade || streams_with_digest())) ask_for_http_1();
     auto turn = Turn::first;
     while (!send_once(turn, upgrade)) turn = next_turn(turn);
     note_head();

@@ -113,6 +113,7 @@ class Exchange {
     bool leads_elsewhere() const;
     void prepare_redirect(Redirection next);
     void ask_for_http_1();
+    bool streams_with_digest() const noexcept;
     void start_again(const Call& first, const std::string& method);
     bool rewind_body();
     bool rewind_upload();

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <climits>
@@ -31,10 +32,13 @@ mode_t ordinary_mode() {
     return 0666;
 }
 
-/// Beside the target. Where its name is as long as names may be, the temporary one has less of it.
+/// Beside the target. Where its name or path is as long as may be, the temporary one has less of the name.
 std::string temporary_name(const std::filesystem::path& target, unsigned number) {
     const auto suffix = ".part-" + std::to_string(::getpid()) + '-' + std::to_string(number);
-    const auto name = target.filename().string().substr(0, NAME_MAX - suffix.size());
+    const auto parent = target.parent_path().string().size() + 1;
+    const auto room =
+        std::min<std::size_t>(NAME_MAX, PATH_MAX - 1 - std::min<std::size_t>(parent, PATH_MAX - 1));
+    const auto name = target.filename().string().substr(0, room > suffix.size() ? room - suffix.size() : 0);
     return (target.parent_path() / name).string() + suffix;
 }
 
@@ -58,6 +62,7 @@ FileSink::FileSink(const std::filesystem::path& path) : target_(followed(path)) 
     }
     struct stat existing {};
     const bool exists = ::stat(target_.c_str(), &existing) == 0;
+    if (!exists && errno != ENOENT) fail("cannot be created");  // so not after all has been read
     if (exists && !S_ISREG(existing.st_mode)) {
         fd_ = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC);
         if (fd_ < 0) fail("cannot be written");

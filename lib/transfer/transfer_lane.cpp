@@ -90,6 +90,7 @@ void Transfer::set_method() {
 
 /// The request says that its body has no bytes.
 bool Transfer::sends_nothing() const noexcept {
+    if (plan_.options->headers.contains("Transfer-Encoding")) return false;  // an end of it is to be sent
     if (plan_.upload == nullptr || !plan_.upload->present()) return plan_.empty_body;
     return plan_.upload->empty();
 }

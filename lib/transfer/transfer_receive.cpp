@@ -73,7 +73,8 @@ bool Transfer::undecided() const {
 /// What was answered may be libcurl's request for a challenge, which goes out without the body. Where there
 /// is none, the request itself follows.
 bool Transfer::asked_for_a_challenge() const noexcept {
-    if (!negotiates() || plan_.upload == nullptr || !plan_.upload->present() || plan_.upload->empty())
+    const bool may_ask = negotiates() || plan_.options->wire.raw;
+    if (!may_ask || plan_.upload == nullptr || !plan_.upload->present() || plan_.upload->empty())
         return false;
     curl_off_t uploaded = 0;
     curl().easy_getinfo(lease_->easy(), CURLINFO_SIZE_UPLOAD_T, &uploaded);

@@ -8,6 +8,7 @@
 #include "support/fixture.hpp"
 #include "support/origin.hpp"
 #include "support/real_server.hpp"
+#include "support/temp_dir.hpp"
 
 using namespace ringlet;
 using namespace ringlet::test;
@@ -88,6 +89,25 @@ TEST_CASE("nginx asks for a password", "[real][nginx]") {
     CHECK(client.session.get(url).status() == 401);
     client.session.basic_auth("user", "secret");
     CHECK(client.session.get(url).text() == small_body());
+    CHECK(client.at_rest());
+}
+
+TEST_CASE("nginx gets every kind of body, where digest credentials are not asked for", "[real][nginx]") {
+    if (!Nginx::available()) SKIP("nginx is not installed");
+    Nginx server;
+    const TempDir directory;
+    const auto file = directory.write("body", "from a file");
+    Client client;
+    client.session.ca_blob(TestCa::instance().pem()).digest_auth("user", "secret").timeout(10s);
+    for (const auto protocol : {test::Protocol::http, test::Protocol::h2}) {
+        const auto url = server.url(protocol, "/echo");
+        CHECK(client.session.post(url, "text").text() == "text");
+        CHECK(client.session.post(url, "").text().empty());
+        CHECK(client.session.post(url, file).text() == "from a file");
+        auto form = client.session.send(Request::post(url).multipart({{.name = "field", .data = "value"}}));
+        CHECK(form.text().find("\r\n\r\nvalue\r\n") != std::string::npos);
+        CHECK(client.session.get(server.url(protocol, "/small")).text() == small_body());
+    }
     CHECK(client.at_rest());
 }
 

@@ -179,7 +179,16 @@ TEST_CASE("where nobody asks for digest credentials, the answer is that to the b
         }
     });
     Client client;
-    client.session.digest_auth("user", "secret");
+    const bool raw = GENERATE(false, true);
+    CAPTURE(raw);
+    if (raw) {
+        client.session.with_handle([](CURL* handle) {
+            curl_easy_setopt(handle, CURLOPT_HTTPAUTH, CURLAUTH_DIGEST);
+            curl_easy_setopt(handle, CURLOPT_USERPWD, "user:secret");
+        });
+    } else {
+        client.session.digest_auth("user", "secret");
+    }
     for (int i = 0; i < 2; ++i) {
         auto response = client.session.post(origin.url(), "body");
         CHECK(response.status() == 500);
@@ -209,6 +218,16 @@ TEST_CASE("an empty POST with digest credentials goes out once where nobody asks
         CHECK_FALSE(request.header("Content-Type"));
     }
     client.check_end(origin.url());
+}
+
+TEST_CASE("a chunked body without chunks ends with digest credentials too", "[wire][auth]") {
+    Origin origin(handler([](const Recorded&) { return reply("done"); }));
+    Client client;
+    auto request = Request::post(origin.url()).body("").header("Transfer-Encoding", "chunked").timeout(10s);
+    CHECK(client.session.digest_auth("user", "secret").send(request).text() == "done");
+    for (const auto& seen : origin.requests())
+        CHECK((seen.chunked != seen.header("Content-Length").has_value()));
+    CHECK(client.at_rest());
 }
 
 TEST_CASE("an empty POST answers the challenge", "[wire][auth]") {

@@ -165,6 +165,11 @@ TEST_CASE("save_to takes any name that a file may have", "[wire][save_to]") {
     std::error_code ec;
     response.save_to("", ec);
     CHECK(ec == std::errc::no_such_file_or_directory);
+    response.save_to(directory / std::string(256, 'n'), ec);
+    CHECK(ec == std::errc::filename_too_long);
+    std::filesystem::create_symlink("round", directory / "round");
+    response.save_to(directory / "round", ec);
+    CHECK(ec == std::errc::too_many_symbolic_link_levels);
     CHECK(response.text() == "hello");  // nothing was read for it
     client.check_end(origin.url());
 }
