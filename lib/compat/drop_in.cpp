@@ -118,7 +118,11 @@ void cleanup(CURL* easy) noexcept {
     // Before the handle goes, as libcurl does: the program's functions may use it.
     close_private_lanes(*record);
     std::unique_lock<FreeLock> parked;
-    if (!record->running) parked = std::unique_lock(record->park_lock);
+    if (record->running) {
+        rescue_transfer(easy, *record);
+    } else {
+        parked = std::unique_lock(record->park_lock);
+    }
     curl().easy_cleanup(easy);
     if (parked) {
         give_back(*record);

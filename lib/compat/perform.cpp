@@ -244,6 +244,13 @@ CURLcode perform_pooled(CURL* easy, EasyRecord& record) {
     return result;
 }
 
+void rescue_transfer(CURL* easy, EasyRecord& record) noexcept {
+    auto& ride = *record.ride;
+    if (!ride.transfer || !ride.lease->rescue(easy)) return;
+    ride.transfer.reset();
+    end_loan(std::move(ride.lease), {.close = CloseReason::transfer_error});
+}
+
 void give_up_transfer(EasyRecord& record) noexcept {
     auto& ride = *record.ride;
     ride.transfer.reset();

@@ -17,7 +17,11 @@ bool is_on_lane(const EasyRecord& record) noexcept;
 /// False: there is no memory for it.
 bool hook_again(CURL* easy, EasyRecord& record) noexcept;
 
-/// What a transfer that was left in its middle held, once its handle is destroyed.
+/// Closes the lane of a transfer that was left in its middle, where libcurl allows it: not where it was
+/// inside a callback. Before its handle is destroyed, since the program's functions may be called.
+void rescue_transfer(CURL* easy, EasyRecord& record) noexcept;
+
+/// What such a transfer holds still, once its handle is destroyed.
 void give_up_transfer(EasyRecord& record) noexcept;
 
 /// Ends the loan of a parked lane, if there is one: its handle refers to the connection no longer. park_lock

@@ -1,39 +1,17 @@
 // PooledTransfer: one transfer of the program's own handle, on a lane.
 #pragma once
 
+#include "base/cancellation.hpp"
 #include "cache/cache.hpp"
 #include "compat/easy_record.hpp"
 #include "curl/api.hpp"
 #include "lane/lane.hpp"
 #include "transfer/socket_ear.hpp"
 
-#include <pthread.h>
-
 #include <cstddef>
 #include <optional>
 
 namespace ringlet::detail {
-
-/// Where libcurl alone can be left, by a cancelled thread or by an exception of a callback, it can be left
-/// here; ringlet's own work cannot.
-class Cancellation {
-  public:
-    Cancellation() noexcept { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &callers_); }
-    ~Cancellation() { pthread_setcancelstate(callers_, nullptr); }
-    Cancellation(const Cancellation&) = delete;
-    Cancellation& operator=(const Cancellation&) = delete;
-
-    template <class Call>
-    auto allowed(Call call) const {
-        pthread_setcancelstate(callers_, nullptr);
-        const auto result = call();
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
-        return result;
-    }
-
-  private:
-    int callers_ = PTHREAD_CANCEL_ENABLE;
-};
 
 /// The handle while it is on the lane.
 class PooledTransfer final : public LaneClient {

@@ -103,4 +103,13 @@ bool Lane::alight(CURL* guest) noexcept {
     return certain || !keeps_redirects_;
 }
 
+bool Lane::rescue(CURL* guest) noexcept {
+    if (curl().multi_remove_handle(multi(), guest) != CURLM_OK) return false;
+    if (watched_) unhook(guest, *own_);
+    own_ = nullptr;
+    client_ = nullptr;
+    left_ = true;
+    return true;
+}
+
 }  // namespace ringlet::detail

@@ -1,5 +1,6 @@
 #include "lane/lane.hpp"
 
+#include "base/cancellation.hpp"
 #include "curl/ca_setup.hpp"
 #include "curl/proxy_environment.hpp"
 #include "lane/adopted_socket.hpp"
@@ -105,6 +106,7 @@ struct LaneCallbacks {
         if (auto* client = lane_of(lane).client_) client->on_close_socket(fd);
         lane_of(lane).sockets_.closed(fd);
         if (const auto& adopted = lane_of(lane).adopted_) adopted->closed(fd);
+        const Cancellation off;  // a thread that ends here would end inside a callback: see rescue()
         return ::close(fd);
     }
 };
@@ -132,6 +134,7 @@ Lane::~Lane() {
         // The easy first: from libcurl 8.21 on it shares objects with its connection, which the multi owns.
         easy_.reset();
         multi_.reset();
+        if (left_) sockets_.close_inherited();
         return;
     }
     // Destroying an inherited handle would speak (close_notify, GOAWAY) on the parent's connection; libcurl

@@ -180,9 +180,12 @@ class Lane {
         bool empty = false;                                 // looked through since, when all was out of date
     };
     NameCache& name_cache() noexcept { return name_cache_; }
-    /// A guest was left in the middle of its transfer, by longjmp() out of a callback or by a cancelled
-    /// thread: libcurl may believe to be inside that callback for ever. The lane is good for nothing but its
-    /// destructor, which then only closes descriptors. After the guest has been destroyed.
+    /// Takes off a guest that was left in the middle of its transfer: by a cancelled thread, as a rule. The
+    /// lane is good for nothing but its destructor. False: libcurl refuses, since it was inside a callback
+    /// then and believes to be there for ever.
+    bool rescue(CURL* guest) noexcept;
+    /// The destructor will only close descriptors: after a guest that could not be taken off was destroyed
+    /// (libcurl refuses to destroy the multi too), or where no function of the program's may be called.
     void abandon() noexcept {
         abandoned_ = true;
         client_ = nullptr;
@@ -252,6 +255,7 @@ class Lane {
     bool closer_is_new_ = false;            // the latest was made when the guest boarded
     bool keeps_redirects_ = false;          // once true stays true
     bool abandoned_ = false;                // likewise
+    bool left_ = false;                     // likewise: libcurl may have lost descriptors
     std::size_t opened_at_boarding_ = 0;    // of sockets_.opened_count()
     char error_text_[CURL_ERROR_SIZE] = "";
     MultiPtr multi_;

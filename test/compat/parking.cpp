@@ -3,9 +3,11 @@
 #include "compat/parked.hpp"
 
 #include <pthread.h>
+#include <unistd.h>
 #include <catch2/generators/catch_generators.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -15,6 +17,7 @@
 #include "compat/program.hpp"
 #include "support/fixture.hpp"
 #include "support/origin.hpp"
+#include "support/posix.hpp"
 
 namespace {
 
@@ -166,26 +169,46 @@ void* perform_on_thread(void* easy) {
     return nullptr;
 }
 
-TEST_CASE("a thread can be cancelled in the middle of a transfer", "[compat][parking]") {
-    const Parking parking(GENERATE(false, true));
-    const auto cache = emptied_cache();
-    const Origin origin([](Connection& c) {
-        (void)c.read_request();
-        c.wait_for_stop();
-    });
-    EasyHandle easy(origin.url());
+/// A transfer that waits for an answer, ended by pthread_cancel().
+void cancel_transfer(EasyHandle& easy, Origin& origin, std::size_t requests) {
     easy.set(CURLOPT_TIMEOUT_MS, 0L);
     pthread_t thread{};
     REQUIRE(::pthread_create(&thread, nullptr, perform_on_thread, easy.get()) == 0);
-    CHECK(origin.wait_for_requests(1));
+    CHECK(origin.wait_for_requests(requests));
     CHECK(::pthread_cancel(thread) == 0);
     void* result = nullptr;
     CHECK(::pthread_join(thread, &result) == 0);
     CHECK(result == PTHREAD_CANCELED);
-    easy.cleanup();
-    CHECK(cache.stats().leased == 0);
-    CHECK(cache.stats().open == 0);
-    CHECK(origin.wait_for_open(0));
+}
+
+TEST_CASE("a thread can be cancelled in the middle of a transfer", "[compat][parking]") {
+    const Parking parking(GENERATE(false, true));
+    const bool tied = GENERATE(false, true);
+    CAPTURE(tied);
+    const auto cache = emptied_cache();
+    Origin origin([](Connection& c) {
+        while (c.read_request()) {  // no answer, until the other end has gone
+        }
+    });
+    int closed = 0;
+    std::size_t before = 0;
+    for (std::size_t i = 1; i <= 3; ++i) {
+        EasyHandle easy(origin.url());
+        if (tied) {
+            easy.set(CURLOPT_CLOSESOCKETDATA, &closed);
+            easy.set(
+                CURLOPT_CLOSESOCKETFUNCTION,
+                +[](void* count, curl_socket_t fd) { return ++*static_cast<int*>(count), ::close(fd); });
+        }
+        cancel_transfer(easy, origin, i);
+        easy.cleanup();
+        CHECK(cache.stats().leased == 0);
+        CHECK(cache.stats().open == 0);
+        CHECK(origin.wait_for_open(0));
+        if (i == 1) before = open_descriptors();  // with what the origin has made for itself
+    }
+    CHECK(eventually([&] { return open_descriptors() <= before; }));
+    CHECK(closed == (tied ? 3 : 0));
 }
 
 TEST_CASE("under a limit nobody waits for ever for a lane that is parked", "[compat][parking]") {
