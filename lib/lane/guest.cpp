@@ -1,6 +1,7 @@
 // A guest on a lane: the program's own easy handle, from boarding to alighting.
 #include "lane/lane.hpp"
 
+#include <iterator>
 #include <new>
 
 namespace ringlet::detail {
@@ -20,6 +21,7 @@ CURLMcode Lane::board(CURL* guest, bool watched, const SocketFunctions& own) noe
     const auto code = ready ? curl().multi_add_handle(multi(), guest) : CURLM_OUT_OF_MEMORY;
     if (code != CURLM_OK) {
         if (watched_) unhook(guest, own);
+        drop_unused_closers();
         own_ = nullptr;
     }
     return code;
@@ -27,31 +29,45 @@ CURLMcode Lane::board(CURL* guest, bool watched, const SocketFunctions& own) noe
 
 /// False: there is no memory.
 bool Lane::hook(CURL* guest) noexcept {
-    closer_is_new_ = false;
     if (own_->close == nullptr) return watch_sockets(guest);
-    const auto is_latest = [this](const Closer& c) {
-        return c.function == own_->close && c.data == own_->close_data;
-    };
-    if (closers_.empty() || !is_latest(closers_.front())) {
-        try {
-            closers_.push_front({this, own_->close, own_->close_data});
-        } catch (const std::bad_alloc&) {
-            return false;
-        }
-        closer_is_new_ = true;
-    }
     const auto& set = curl().easy_setopt;
-    return watch_sockets(guest) &&
+    return put_closer() && watch_sockets(guest) &&
            set(guest, CURLOPT_CLOSESOCKETFUNCTION, &Closer::close_socket) == CURLE_OK &&
            set(guest, CURLOPT_CLOSESOCKETDATA, &closers_.front()) == CURLE_OK;
+}
+
+/// libcurl notes a closer when it begins with a connection, and calls it if that gets a socket. So one that
+/// is unused may be noted only while libcurl is on its way from the one to the other. Nobody tells when it
+/// is, but in that time callbacks set few others, and a program may set one with each piece of a body: of the
+/// unused ones the latest are kept.
+bool Lane::put_closer() noexcept {
+    constexpr std::size_t enough = 64;
+    const Closer latest{this, own_->close, own_->close_data};
+    if (!closers_.empty() && closers_.front() == latest) return true;
+    if (unused_closers_ == enough) {
+        const auto oldest = std::next(closers_.begin(), enough - 1);
+        *oldest = latest;
+        closers_.splice(closers_.begin(), closers_, oldest);
+        return true;
+    }
+    try {
+        closers_.push_front(latest);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    ++unused_closers_;
+    return true;
+}
+
+/// No connection has them, and none is being made.
+void Lane::drop_unused_closers() noexcept {
+    for (; unused_closers_ != 0; --unused_closers_) closers_.pop_front();
 }
 
 bool Lane::hook_again(CURL* guest) noexcept {
     if (own_ == nullptr) return true;
     watched_ = true;
-    const bool hooked = hook(guest);
-    closer_is_new_ = false;  // which connection has which is libcurl's to know
-    return hooked;
+    return hook(guest);
 }
 
 void Lane::unhook(CURL* guest, const SocketFunctions& own) noexcept {
@@ -97,9 +113,7 @@ bool Lane::alight(CURL* guest) noexcept {
     }
     if (watched_) unhook(guest, *own_);
     own_ = nullptr;
-    // A guest with new data for each transfer must not leave one behind for each.
-    if (closer_is_new_ && sockets_.opened_count() == opened_at_boarding_) closers_.pop_front();
-    closer_is_new_ = false;
+    drop_unused_closers();
     return certain || !keeps_redirects_;
 }
 

@@ -89,6 +89,7 @@ struct LaneCallbacks {
     static curl_socket_t open_socket(void* lane, curlsocktype purpose, curl_sockaddr* address) {
         auto* client = lane_of(lane).client_;
         if (client != nullptr && !client->on_open_socket()) return CURL_SOCKET_BAD;
+        lane_of(lane).unused_closers_ = 0;
         const auto* own = lane_of(lane).own_;
         if (own != nullptr && own->open != nullptr) return lane_of(lane).open_by_program(purpose, address);
         return lane_of(lane).open(*address);

@@ -212,6 +212,7 @@ class Lane {
     /// function and data when it makes a connection: what was set by then is called, for that one's life.
     struct Closer {
         static int close_socket(void* self, curl_socket_t fd);
+        bool operator==(const Closer&) const = default;
         Lane* lane;
         curl_closesocket_callback function;
         void* data;
@@ -227,6 +228,8 @@ class Lane {
     void note_attempt(const sockaddr& address, unsigned size) noexcept;
     int open(const curl_sockaddr& address) noexcept;
     bool hook(CURL* guest) noexcept;
+    bool put_closer() noexcept;
+    void drop_unused_closers() noexcept;
     curl_socket_t open_by_program(curlsocktype purpose, curl_sockaddr* address);
     void before_first_byte() noexcept;
 
@@ -252,7 +255,7 @@ class Lane {
     bool watched_ = false;                  // the guest has the lane's socket callbacks
     const SocketFunctions* own_ = nullptr;  // of the guest on board
     std::list<Closer> closers_;             // that connections may have; the latest first
-    bool closer_is_new_ = false;            // the latest was made when the guest boarded
+    std::size_t unused_closers_ = 0;        // of them, those set since a socket was opened last
     bool keeps_redirects_ = false;          // once true stays true
     bool abandoned_ = false;                // likewise
     bool left_ = false;                     // likewise: libcurl may have lost descriptors

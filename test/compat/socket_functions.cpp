@@ -2,12 +2,16 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers.hpp>
 
+#include <malloc.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
@@ -414,6 +418,112 @@ TEST_CASE("data that is new for each transfer leaves the connection alone", "[co
     CHECK(origin.accepts() == 1);
     CHECK(each[0].closed == 1);
     for (std::size_t i = 1; i < each.size(); ++i) CHECK(each[i].closed == 0);
+}
+
+/// New data for the function that closes sockets, over and over.
+struct NewData {
+    struct Data {
+        NewData* owner;
+        int number;
+    };
+    CURL* easy;
+    int at_once;
+    std::deque<Data> all;
+    std::vector<int> closed;
+
+    void set(int times) {
+        for (int i = 0; i < times; ++i) {
+            all.push_back({this, static_cast<int>(all.size())});
+            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &all.back());
+        }
+    }
+    static std::size_t header(char*, std::size_t, std::size_t n, void* self) {
+        static_cast<NewData*>(self)->set(static_cast<NewData*>(self)->at_once);
+        return n;
+    }
+    static int resolve(void*, void*, void* self) {
+        static_cast<NewData*>(self)->set(20);
+        return 0;
+    }
+    static curl_socket_t open(void* self, curlsocktype, curl_sockaddr* address) {
+        static_cast<NewData*>(self)->set(static_cast<NewData*>(self)->at_once);
+        return ::socket(address->family, address->socktype, address->protocol);
+    }
+    static int close(void* data, curl_socket_t fd) {
+        const auto& me = *static_cast<Data*>(data);
+        me.owner->closed.push_back(me.number);
+        return ::close(fd);
+    }
+    void watch(EasyHandle& handle) {
+        handle.set(CURLOPT_CLOSESOCKETFUNCTION, &NewData::close);
+        handle.set(CURLOPT_OPENSOCKETFUNCTION, &NewData::open);
+        handle.set(CURLOPT_OPENSOCKETDATA, this);
+        handle.set(CURLOPT_HEADERFUNCTION, &NewData::header);
+        handle.set(CURLOPT_HEADERDATA, this);
+        handle.set(CURLOPT_RESOLVER_START_FUNCTION, &NewData::resolve);
+        handle.set(CURLOPT_RESOLVER_START_DATA, this);
+        set(1);
+    }
+};
+
+/// The numbers of the data that two connections are closed with, of a transfer and its redirect.
+std::vector<int> closed_with(const std::string& url, int at_once, bool pooled) {
+    EasyHandle easy(url);
+    ringlet_easy_pool(easy.get(), pooled ? 1 : 0);
+    NewData data{easy.get(), at_once, {}, {}};
+    data.watch(easy);
+    easy.set(CURLOPT_FOLLOWLOCATION, 1L);
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.body == "there");
+    easy.cleanup();
+    std::sort(data.closed.begin(), data.closed.end());
+    return data.closed;
+}
+
+TEST_CASE("of data that is set over and over a connection has what libcurl would give it",
+          "[compat][private]") {
+    const int at_once = GENERATE(1, 30, 1000);
+    CAPTURE(at_once);
+    const auto cache = emptied_cache();
+    const Origin there(respond_with(reply("there")));
+    const Origin here(respond_with(reply("moved", 302, "Location: " + there.url("/") + "\r\n")));
+    const auto plain = closed_with(here.url(), at_once, false);
+    CHECK(plain.size() == 2);
+    CHECK(plain.at(0) == 0);
+    CHECK(closed_with(here.url(), at_once, true) == plain);
+    CHECK(cache.stats().open == 0);
+}
+
+TEST_CASE("data that is set over and over in one transfer takes no memory", "[compat][private]") {
+    emptied_cache();
+    const Origin origin(respond_with(reply("x")));
+    struct Meanwhile {
+        CURL* easy;
+        std::vector<Sockets> two{2};
+        std::size_t grown = 0;
+        static std::size_t write(char*, std::size_t, std::size_t n, void* self) {
+            auto& me = *static_cast<Meanwhile*>(self);
+            const auto before = mallinfo2().uordblks;
+            for (std::size_t i = 0; i < 100'000; ++i)
+                curl_easy_setopt(me.easy, CURLOPT_CLOSESOCKETDATA, &me.two[i % 2]);
+            me.grown = mallinfo2().uordblks - before;
+            return n;
+        }
+    };
+    Sockets first;
+    EasyHandle easy(origin.url());
+    first.open_for(easy);
+    first.close_for(easy);
+    Meanwhile meanwhile{easy.get()};
+    easy.set(CURLOPT_WRITEFUNCTION, &Meanwhile::write);
+    easy.set(CURLOPT_WRITEDATA, &meanwhile);
+    for (int i = 0; i < 2; ++i) CHECK(easy.perform() == CURLE_OK);
+    CHECK(meanwhile.grown < 100'000);
+    CHECK(first.opened == 1);
+    CHECK(first.closed == 0);  // so much is no reason to close it
+    easy.cleanup();
+    CHECK(first.closed == 1);
+    CHECK(meanwhile.two[0].closed + meanwhile.two[1].closed == 0);
 }
 
 // Run by the next one, with one connection in all.
