@@ -4,6 +4,7 @@
 #include "base/cancellation.hpp"
 #include "cache/cache.hpp"
 #include "compat/easy_record.hpp"
+#include "compat/private_lanes.hpp"
 #include "curl/api.hpp"
 #include "lane/lane.hpp"
 #include "transfer/socket_ear.hpp"
@@ -42,6 +43,7 @@ class PooledTransfer final : public LaneClient {
 
   private:
     CURLcode drive();
+    void close_unfit_lanes() noexcept;
     void tell_connected() noexcept;
     bool may_be_replayed() noexcept;
     bool leave_name_cache(Clock::time_point now) noexcept;

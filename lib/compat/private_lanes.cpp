@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <utility>
 
 namespace ringlet::detail {
@@ -45,24 +46,39 @@ void PrivateLanes::keep(Lease&& lease) noexcept {
         std::move(kept_.begin() + 1, kept_.end(), kept_.begin());
     }
     const auto free = std::find_if(kept_.begin(), kept_.end(), [](const Kept& k) { return !k.lease; });
-    *free = Kept{std::move(lease), Clock::now()};
+    *free = Kept{std::move(lease), Clock::now(), CloseReason::none};
     if (oldest.lease) end_loan(std::move(oldest.lease), CloseReason::over_limit);
 }
 
+Lease PrivateLanes::take(std::size_t index) noexcept {
+    const auto kept = kept_.begin() + static_cast<std::ptrdiff_t>(index);
+    Lease lease = std::move(kept->lease);
+    std::move(kept + 1, kept_.end(), kept);
+    kept_.back() = {};
+    return lease;
+}
+
 Lease PrivateLanes::take_kept(const LaneKey& key) noexcept {
+    for (std::size_t i = kept_.size(); i-- != 0;) {
+        auto& kept = kept_[i];
+        if (!kept.lease || kept.unfit != CloseReason::none || kept.lease->key() != key) continue;
+        kept.unfit = judge(kept);
+        if (kept.unfit == CloseReason::none) return take(i);
+    }
+    return {};
+}
+
+void PrivateLanes::close_unfit() noexcept {
+    const auto is_unfit = [](const Kept& k) { return k.lease && k.unfit != CloseReason::none; };
     while (true) {
-        const auto latest = std::find_if(kept_.rbegin(), kept_.rend(),
-                                         [&](const Kept& k) { return k.lease && k.lease->key() == key; });
-        if (latest == kept_.rend()) return {};
-        Kept kept = std::move(*latest);
-        std::move(latest.base(), kept_.end(), latest.base() - 1);
-        const auto why = unfit(kept);
-        if (why == CloseReason::none) return std::move(kept.lease);
-        end_loan(std::move(kept.lease), why);
+        const auto found = std::find_if(kept_.begin(), kept_.end(), is_unfit);
+        if (found == kept_.end()) return;
+        const auto why = found->unfit;
+        end_loan(take(static_cast<std::size_t>(found - kept_.begin())), why);
     }
 }
 
-CloseReason PrivateLanes::unfit(Kept& kept) noexcept {
+CloseReason PrivateLanes::judge(Kept& kept) noexcept {
     const auto& cache = kept.lease.cache();
     auto why = reason_of(kept.lease->check());
     const auto idle_timeout = cache->settings().idle_timeout.value();

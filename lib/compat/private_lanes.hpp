@@ -6,6 +6,7 @@
 #include "lane/lane_key.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -26,8 +27,10 @@ class PrivateLanes {
     /// Keeps a lane lent between two transfers, as many as an easy handle keeps connections: for those that
     /// no other thread may close. Not where a limit could have somebody wait for its place.
     void keep(Lease&& lease) noexcept;
-    /// The latest of that key that was kept and can serve another transfer; those that cannot are closed.
+    /// The latest of that key that was kept and can serve another transfer. Those that cannot are set aside.
     Lease take_kept(const LaneKey& key) noexcept;
+    /// Closes those that were set aside.
+    void close_unfit() noexcept;
 
     /// Closes those that were kept.
     void close_kept() noexcept;
@@ -41,8 +44,10 @@ class PrivateLanes {
     struct Kept {
         Lease lease;
         Clock::time_point since{};
+        CloseReason unfit = CloseReason::none;  // known to be, and why
     };
-    static CloseReason unfit(Kept& kept) noexcept;
+    static CloseReason judge(Kept& kept) noexcept;
+    Lease take(std::size_t index) noexcept;
 
     const std::uint64_t id_;
     std::vector<LaneKey> keys_;  // of all lanes there may be

@@ -410,6 +410,8 @@ TEST_CASE("a lane that a handle keeps is no longer good when it would have expir
     lanes.keep(lend(cache, origin));
     const auto lease = lanes.take_kept(key_of(origin));
     CHECK(static_cast<bool>(lease) == !expired);
+    CHECK(cache->stats().closed_by[CloseReason::expired] == 0);
+    lanes.close_unfit();
     CHECK(cache->stats().closed_by[CloseReason::expired] == (expired ? 1 : 0));
     CHECK(origin.wait_for_open(expired ? 0 : 1));
 }

@@ -383,6 +383,72 @@ TEST_CASE("a handle whose function uses it is there still when its connections a
     CHECK(use.url == origin.url());
 }
 
+/// Performs its own handle, and sets its URL, when a socket is closed.
+struct Meddler {
+    CURL* easy;
+    std::string url;
+    int closed = 0;
+    CURLcode inside = CURL_LAST, set = CURL_LAST;
+
+    static int close(void* self, curl_socket_t fd) {
+        auto& me = *static_cast<Meddler*>(self);
+        if (me.closed++ == 0) {
+            me.inside = curl_easy_perform(me.easy);
+            me.set = curl_easy_setopt(me.easy, CURLOPT_URL, me.url.c_str());
+        }
+        return ::close(fd);
+    }
+};
+
+TEST_CASE("a dead connection is closed inside the transfer that finds it", "[compat][private]") {
+    const Parking parking(GENERATE(false, true));
+    const bool pooled = GENERATE(false, true);
+    CAPTURE(pooled);
+    const auto cache = emptied_cache();
+    Origin here(respond_with(reply("here")));
+    const Origin there(respond_with(reply("there")));
+    EasyHandle easy(here.url());
+    ringlet_easy_pool(easy.get(), pooled ? 1 : 0);
+    Meddler meddler{easy.get(), there.url()};
+    easy.set(CURLOPT_CLOSESOCKETFUNCTION, &Meddler::close);
+    easy.set(CURLOPT_CLOSESOCKETDATA, &meddler);
+    CHECK(easy.perform() == CURLE_OK);
+    here.close_all();
+    CHECK(here.wait_for_open(0));
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(meddler.closed == 1);
+    CHECK(meddler.inside == CURLE_FAILED_INIT);
+    CHECK(meddler.set == CURLE_OK);
+    CHECK(easy.body == "here");
+    CHECK(here.accepts() == 2);
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(easy.body == "there");
+    easy.cleanup();
+    CHECK(meddler.closed == 3);
+    CHECK(cache.stats().open == 0);
+    CHECK(cache.stats().leased == 0);
+}
+
+TEST_CASE("a dead connection is closed where no other takes its place, too", "[compat][private]") {
+    const auto cache = emptied_cache();
+    auto here = std::make_unique<Origin>(respond_with(reply("here")));
+    Sockets sockets;
+    EasyHandle easy(here->url());
+    sockets.close_for(easy);
+    CHECK(easy.perform() == CURLE_OK);
+    easy.set(CURLOPT_FRESH_CONNECT, 1L);
+    CHECK(easy.perform() == CURLE_OK);
+    CHECK(cache.stats().leased == 2);
+    here.reset();
+    easy.set(CURLOPT_FRESH_CONNECT, 0L);
+    CHECK(easy.perform() == CURLE_COULDNT_CONNECT);
+    CHECK(sockets.closed == 3);
+    CHECK(cache.stats().leased == 0);
+    ringlet_easy_pool(easy.get(), 0);
+    easy.cleanup();
+    CHECK(sockets.closed == 3);
+}
+
 TEST_CASE("a function that closes a socket may use other handles", "[compat][private]") {
     const Parking parking(GENERATE(false, true));
     emptied_cache();
