@@ -185,11 +185,11 @@ template <CURLoption Option, class T>
 constexpr bool acceptable() {
     constexpr int range = static_cast<int>(Option) / 10000 * 10000;
     if constexpr (range == CURLOPTTYPE_LONG || range == CURLOPTTYPE_OFF_T) {
-        return Number<T>;
+        return Number<T> && !std::is_floating_point_v<std::remove_cvref_t<T>>;
     } else if constexpr (range == CURLOPTTYPE_FUNCTIONPOINT) {
         return FunctionPointer<T> || Callable<T> || std::same_as<std::remove_cvref_t<T>, std::nullptr_t>;
     } else {
-        return !Number<T> && !FunctionPointer<T>;
+        return !Number<T> && !FunctionPointer<T> && !Callable<T>;
     }
 }
 

@@ -3,6 +3,7 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <ringlet/ringlet.hpp>
 
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -17,6 +18,38 @@ using test::Origin;
 using test::Recorded;
 using test::reply;
 using test::respond_with;
+
+// What the compiler lets setopt<OPTION>(value) have, and what it refuses: a literal is an rvalue, a variable
+// is not.
+template <CURLoption Option, class T>
+constexpr bool takes = raw::acceptable<Option, T>();
+
+using WriteFunction = std::size_t(char*, std::size_t, std::size_t, void*);
+using WriteLambda = decltype([](char*, std::size_t, std::size_t n) { return n; });
+using StrangeLambda = decltype([](const std::string& text) { return text.size(); });
+
+static_assert(takes<CURLOPT_VERBOSE, long> && takes<CURLOPT_VERBOSE, bool> && takes<CURLOPT_VERBOSE, int&>);
+static_assert(takes<CURLOPT_HTTP_VERSION, decltype(CURL_HTTP_VERSION_2_0)>);
+static_assert(takes<CURLOPT_MAXFILESIZE_LARGE, curl_off_t> && takes<CURLOPT_MAXFILESIZE_LARGE, const int&>);
+static_assert(!takes<CURLOPT_VERBOSE, const char (&)[2]> && !takes<CURLOPT_VERBOSE, std::string&>);
+static_assert(!takes<CURLOPT_VERBOSE, void*> && !takes<CURLOPT_VERBOSE, std::nullptr_t>);
+static_assert(!takes<CURLOPT_VERBOSE, WriteLambda> && !takes<CURLOPT_VERBOSE, WriteFunction&>);
+static_assert(!takes<CURLOPT_TIMEOUT_MS, double> && !takes<CURLOPT_MAXFILESIZE_LARGE, const float&>);
+
+static_assert(takes<CURLOPT_URL, const char (&)[2]> && takes<CURLOPT_URL, std::string&>);
+static_assert(takes<CURLOPT_URL, std::nullptr_t> && takes<CURLOPT_HTTPHEADER, curl_slist*&>);
+static_assert(takes<CURLOPT_WRITEDATA, std::string*>);
+static_assert(!takes<CURLOPT_URL, int> && !takes<CURLOPT_URL, double> && !takes<CURLOPT_URL, bool&>);
+static_assert(!takes<CURLOPT_HTTPHEADER, long> && !takes<CURLOPT_WRITEDATA, int>);
+static_assert(!takes<CURLOPT_WRITEDATA, WriteFunction*> && !takes<CURLOPT_WRITEDATA, WriteFunction&>);
+static_assert(!takes<CURLOPT_URL, WriteLambda> && !takes<CURLOPT_WRITEDATA, WriteLambda&>);
+static_assert(!takes<CURLOPT_CAINFO_BLOB, int> && !takes<CURLOPT_CAINFO_BLOB, WriteFunction*>);
+
+static_assert(takes<CURLOPT_WRITEFUNCTION, WriteFunction*> && takes<CURLOPT_WRITEFUNCTION, WriteFunction&>);
+static_assert(takes<CURLOPT_WRITEFUNCTION, WriteLambda> && takes<CURLOPT_WRITEFUNCTION, std::nullptr_t>);
+static_assert(!takes<CURLOPT_WRITEFUNCTION, int> && !takes<CURLOPT_WRITEFUNCTION, const char*>);
+static_assert(!takes<CURLOPT_WRITEFUNCTION, std::string> && !takes<CURLOPT_WRITEFUNCTION, void*&>);
+static_assert(!takes<CURLOPT_WRITEFUNCTION, StrangeLambda>);
 
 TEST_CASE("perform runs a whole transfer with the caller's own callbacks", "[wire][raw]") {
     Origin origin(respond_with(reply("hello", 200, "X-One: 1\r\n")));
