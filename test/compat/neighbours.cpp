@@ -1,13 +1,13 @@
 // ringlet/curl.h: what one handle must not do to those that come after it, nor the cache to the program
 // around it.
 #include "compat/easy_handle.hpp"
+#include "compat/inside.hpp"
 
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers.hpp>
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -356,25 +356,6 @@ TEST_CASE("a duplicate has its original's error buffer, and not its share object
     curl_easy_cleanup(copy);
     easy.cleanup();
     CHECK(curl_share_cleanup(share) == CURLSHE_OK);
-}
-
-/// What a C program does that leaves a transfer by siglongjmp(), as PHP does.
-struct Jump {
-    sigjmp_buf back;
-};
-
-std::size_t jump_out(char*, std::size_t, std::size_t, void* to) {
-    siglongjmp(static_cast<Jump*>(to)->back, 1);
-}
-
-/// False: it came back the usual way.
-bool perform_and_jump_out(CURL* easy) {
-    Jump jump;
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &jump);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, jump_out);
-    if (sigsetjmp(jump.back, 0) != 0) return true;
-    curl_easy_perform(easy);
-    return false;
 }
 
 TEST_CASE("a transfer that was left by longjmp is cleaned up with its handle", "[compat]") {

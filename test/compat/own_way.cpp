@@ -1,5 +1,6 @@
 // ringlet/curl.h: what stays libcurl's alone, and what a kept connection must not do to a program.
 #include "compat/easy_handle.hpp"
+#include "compat/inside.hpp"
 
 #include <string>
 
@@ -101,21 +102,10 @@ TEST_CASE("a duplicate made in a callback does not keep the lane's hooks", "[com
     emptied_cache();
     const Origin origin(respond_with(reply("x")));
     EasyHandle easy(origin.url());
-    struct Inside {
-        CURL* easy;
-        CURL* copy;
-    } inside{easy.get(), nullptr};
-    easy.set(CURLOPT_WRITEDATA, &inside);
-    easy.set(
-        CURLOPT_WRITEFUNCTION, +[](char*, std::size_t size, std::size_t n, void* p) {
-            auto& i = *static_cast<Inside*>(p);
-            if (i.copy == nullptr) i.copy = curl_easy_duphandle(i.easy);
-            return size * n;
-        });
-    CHECK(easy.perform() == CURLE_OK);
+    CURL* const duplicate = duplicate_inside(easy);
     easy.cleanup();
     emptied_cache();
-    EasyHandle copy(inside.copy);
+    EasyHandle copy(duplicate);
     ringlet_easy_pool(copy.get(), 0);
     CHECK(copy.perform() == CURLE_OK);
     CHECK(copy.body == "x");

@@ -4,7 +4,6 @@
 
 #include <malloc.h>
 #include <netinet/in.h>
-#include <setjmp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include <vector>
 
 #include "compat/easy_handle.hpp"
+#include "compat/inside.hpp"
 #include "compat/parked.hpp"
 #include "compat/program.hpp"
 #include "support/child.hpp"
@@ -178,21 +178,10 @@ TEST_CASE("a duplicate made in a callback has the program's functions", "[compat
     EasyHandle easy(origin.url());
     sockets.open_for(easy);
     sockets.close_for(easy);
-    struct Inside {
-        CURL* easy;
-        CURL* copy;
-    } inside{easy.get(), nullptr};
-    easy.set(CURLOPT_WRITEDATA, &inside);
-    easy.set(
-        CURLOPT_WRITEFUNCTION, +[](char*, std::size_t size, std::size_t n, void* p) {
-            auto& i = *static_cast<Inside*>(p);
-            if (i.copy == nullptr) i.copy = curl_easy_duphandle(i.easy);
-            return size * n;
-        });
-    CHECK(easy.perform() == CURLE_OK);
+    CURL* const duplicate = duplicate_inside(easy);
     easy.cleanup();
     CHECK(sockets.closed == 1);
-    EasyHandle copy(inside.copy);
+    EasyHandle copy(duplicate);
     ringlet_easy_pool(copy.get(), 0);
     CHECK(copy.perform() == CURLE_OK);
     CHECK(sockets.opened == 2);
@@ -642,23 +631,6 @@ TEST_CASE("a failed transfer's socket is closed by the program's function", "[co
     CHECK(sockets.closed == 1);
     CHECK(sockets.closed_by == std::this_thread::get_id());
     CHECK(cache.stats().open == 0);
-}
-
-struct Jump {
-    sigjmp_buf back;
-};
-
-std::size_t jump_out(char*, std::size_t, std::size_t, void* to) {
-    siglongjmp(static_cast<Jump*>(to)->back, 1);
-}
-
-bool perform_and_jump_out(CURL* easy) {
-    Jump jump;
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &jump);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, jump_out);
-    if (sigsetjmp(jump.back, 0) != 0) return true;
-    curl_easy_perform(easy);
-    return false;
 }
 
 TEST_CASE("a private transfer that was left by longjmp is cleaned up with its handle", "[compat][private]") {
