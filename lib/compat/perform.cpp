@@ -184,8 +184,10 @@ CURLcode perform_somehow(CURL* easy, EasyRecord& record) {
     CURLcode failure = CURLE_OK;
     std::optional<CURLcode> result;
     if (take_lane(record, ride, failure)) result = ride_lane(easy, record, cancellation, parks);
-    if (!result) result = failure != CURLE_OK ? failure : pass_through(easy, record, cancellation);
-    if (record.private_lanes) record.private_lanes->close_unfit();  // where it took no lane
+    if (!result) {
+        result = failure != CURLE_OK ? failure : pass_through(easy, record, cancellation);
+        if (record.private_lanes) record.private_lanes->close_unfit();
+    }
     if (ride.before && has_let_go(*result)) {
         end_loan(std::move(ride.before), {});
     } else if (ride.before) {

@@ -48,7 +48,6 @@ void take_off_lane(CURL* copy, const EasyRecord& record) noexcept {
 /// libcurl closes a dead connection when it looks for one: inside the transfer, which what the program's
 /// function sets on the handle is too late for.
 void PooledTransfer::close_unfit_lanes() noexcept {
-    if (!record_.private_lanes) return;
     const Cancellation off;
     record_.private_lanes->close_unfit();
 }
@@ -56,7 +55,7 @@ void PooledTransfer::close_unfit_lanes() noexcept {
 /// libcurl opens a socket: for a request that it has sent on the kept connection, perhaps, and got no answer
 /// to.
 bool PooledTransfer::on_open_socket() noexcept {
-    close_unfit_lanes();
+    if (on_private_lane_) close_unfit_lanes();
     if (was_open_ && !may_be_replayed()) {
         replay_refused_ = true;
         return false;
@@ -182,7 +181,7 @@ std::optional<CURLcode> PooledTransfer::run(const Cancellation& cancellation) {
     const auto started = Clock::now();
     const bool as_it_is = !watched && leave_name_cache(started);
     result_ = cancellation.allowed([this] { return drive(); });
-    close_unfit_lanes();
+    if (on_private_lane_) close_unfit_lanes();
     // No care is taken of SIGPIPE: libcurl does while it drives a handle, and what it writes to a connection
     // that it closes here goes out with MSG_NOSIGNAL.
     knows_sockets_ = lane.alight(easy_);
