@@ -181,34 +181,48 @@ void cancel_transfer(EasyHandle& easy, Origin& origin, std::size_t requests) {
     CHECK(result == PTHREAD_CANCELED);
 }
 
-TEST_CASE("a thread can be cancelled in the middle of a transfer", "[compat][parking]") {
-    const Parking parking(GENERATE(false, true));
-    const bool tied = GENERATE(false, true);
-    CAPTURE(tied);
-    const auto cache = emptied_cache();
+struct LeftBehind {
+    bool descriptors = false;
+    int closes = 0;  // calls of the program's function
+};
+
+/// By three transfers that are cancelled, one after the other.
+LeftBehind cancel_three(bool pooled, bool tied) {
     Origin origin([](Connection& c) {
         while (c.read_request()) {  // no answer, until the other end has gone
         }
     });
-    int closed = 0;
+    LeftBehind left;
     std::size_t before = 0;
     for (std::size_t i = 1; i <= 3; ++i) {
         EasyHandle easy(origin.url());
+        ringlet_easy_pool(easy.get(), pooled ? 1 : 0);
         if (tied) {
-            easy.set(CURLOPT_CLOSESOCKETDATA, &closed);
+            easy.set(CURLOPT_CLOSESOCKETDATA, &left.closes);
             easy.set(
                 CURLOPT_CLOSESOCKETFUNCTION,
                 +[](void* count, curl_socket_t fd) { return ++*static_cast<int*>(count), ::close(fd); });
         }
         cancel_transfer(easy, origin, i);
         easy.cleanup();
-        CHECK(cache.stats().leased == 0);
-        CHECK(cache.stats().open == 0);
-        CHECK(origin.wait_for_open(0));
+        if (pooled) CHECK(origin.wait_for_open(0));
         if (i == 1) before = open_descriptors();  // with what the origin has made for itself
     }
-    CHECK(eventually([&] { return open_descriptors() <= before; }));
-    CHECK(closed == (tied ? 3 : 0));
+    left.descriptors = !eventually([&] { return open_descriptors() <= before; }, 1s);
+    return left;
+}
+
+TEST_CASE("a thread can be cancelled in the middle of a transfer", "[compat][parking]") {
+    const Parking parking(GENERATE(false, true));
+    const bool tied = GENERATE(false, true);
+    CAPTURE(tied);
+    const auto cache = emptied_cache();
+    const auto plain = cancel_three(false, tied);
+    const auto pooled = cancel_three(true, tied);
+    CHECK(cache.stats().leased == 0);
+    CHECK(cache.stats().open == 0);
+    CHECK(pooled.closes == plain.closes);
+    CHECK((!pooled.descriptors || plain.descriptors));  // libcurl 8.23 loses some by itself
 }
 
 TEST_CASE("under a limit nobody waits for ever for a lane that is parked", "[compat][parking]") {

@@ -406,7 +406,8 @@ TEST_CASE("a dead connection is closed inside the transfer that finds it", "[com
     CHECK(here.wait_for_open(0));
     CHECK(easy.perform() == CURLE_OK);
     CHECK(meddler.closed == 1);
-    CHECK(meddler.inside == CURLE_FAILED_INIT);
+    constexpr auto recursive_call = static_cast<CURLcode>(93);  // what newer libcurls say
+    CHECK((meddler.inside == CURLE_FAILED_INIT || meddler.inside == recursive_call));
     CHECK(meddler.set == CURLE_OK);
     CHECK(easy.body == "here");
     CHECK(here.accepts() == 2);
