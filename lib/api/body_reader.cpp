@@ -120,7 +120,7 @@ BodyStream::BodyStream(std::shared_ptr<detail::Exchange> exchange)
 }
 
 BodyStream::BodyStream(BodyStream&& other) noexcept
-    : std::istream(std::move(other)), buffer_(std::move(other.buffer_)) {
+    : std::istream(static_cast<std::istream&&>(other)), buffer_(std::move(other.buffer_)) {
     set_rdbuf(buffer_.get());
     if (buffer_) static_cast<BodyBuf&>(*buffer_).belong_to(*this);
     // The standard leaves it the buffer, which lives as long as this stream does.

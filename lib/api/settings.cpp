@@ -44,7 +44,7 @@ void set_wire(Options& options, std::optional<T> WireOptions::*field, T value) {
 /// a "://" may be a password.
 std::string scheme_of(std::string_view url) {
     const auto end = url.find("://");
-    std::string scheme(url.substr(0, end == url.npos ? 0 : end));
+    std::string scheme(url.substr(0, end == std::string_view::npos ? 0 : end));
     for (auto& c : scheme) {
         c = detail::lower(c);
         const bool of_scheme =
