@@ -1,6 +1,7 @@
 // A guest on a lane: the program's own easy handle, from boarding to alighting.
 #include "lane/lane.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <new>
 
@@ -31,32 +32,38 @@ CURLMcode Lane::board(CURL* guest, bool watched, const SocketFunctions& own) noe
 bool Lane::hook(CURL* guest) noexcept {
     if (own_->close == nullptr) return watch_sockets(guest);
     const auto& set = curl().easy_setopt;
-    return put_closer() && watch_sockets(guest) &&
+    auto* const closer = put_closer();
+    return closer != nullptr && watch_sockets(guest) &&
            set(guest, CURLOPT_CLOSESOCKETFUNCTION, &Closer::close_socket) == CURLE_OK &&
-           set(guest, CURLOPT_CLOSESOCKETDATA, &closers_.front()) == CURLE_OK;
+           set(guest, CURLOPT_CLOSESOCKETDATA, closer) == CURLE_OK;
 }
 
 /// libcurl notes a closer when it begins with a connection, and calls it if that gets a socket. So one that
 /// is unused may be noted only while libcurl is on its way from the one to the other. Nobody tells when it
 /// is, but in that time callbacks set few others, and a program may set one with each piece of a body: of the
-/// unused ones the latest are kept.
-bool Lane::put_closer() noexcept {
+/// unused ones the latest are kept. nullptr: there is no memory.
+Lane::Closer* Lane::put_closer() noexcept {
     constexpr std::size_t enough = 64;
-    const Closer latest{this, own_->close, own_->close_data};
-    if (!closers_.empty() && closers_.front() == latest) return true;
+    const Closer wanted{this, own_->close, own_->close_data};
+    const auto there = std::find(closers_.begin(), closers_.end(), wanted);
+    if (there != closers_.end()) {
+        const auto index = static_cast<std::size_t>(std::distance(closers_.begin(), there));
+        if (index < unused_closers_) closers_.splice(closers_.begin(), closers_, there);
+        return &*there;
+    }
     if (unused_closers_ == enough) {
         const auto oldest = std::next(closers_.begin(), enough - 1);
-        *oldest = latest;
+        *oldest = wanted;
         closers_.splice(closers_.begin(), closers_, oldest);
-        return true;
+        return &*oldest;
     }
     try {
-        closers_.push_front(latest);
+        closers_.push_front(wanted);
     } catch (const std::bad_alloc&) {
-        return false;
+        return nullptr;
     }
     ++unused_closers_;
-    return true;
+    return &closers_.front();
 }
 
 /// No connection has them, and none is being made.
@@ -117,7 +124,14 @@ bool Lane::alight(CURL* guest) noexcept {
     return certain || !keeps_redirects_;
 }
 
+/// The handle is to be asked: where it has a multi of its own, from a transfer that passed through, libcurl
+/// notes there that it is inside a callback, and would take the handle off this one in the midst of it.
 bool Lane::rescue(CURL* guest) noexcept {
+    char byte = 0;
+    std::size_t received = 0;
+    curl().easy_setopt(guest, CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));  // it may be gone
+    constexpr auto recursive_call = static_cast<CURLcode>(93);
+    if (curl().easy_recv(guest, &byte, 0, &received) == recursive_call) return false;
     if (curl().multi_remove_handle(multi(), guest) != CURLM_OK) return false;
     if (watched_) unhook(guest, *own_);
     own_ = nullptr;

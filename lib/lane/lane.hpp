@@ -228,7 +228,7 @@ class Lane {
     void note_attempt(const sockaddr& address, unsigned size) noexcept;
     int open(const curl_sockaddr& address) noexcept;
     bool hook(CURL* guest) noexcept;
-    bool put_closer() noexcept;
+    Closer* put_closer() noexcept;
     void drop_unused_closers() noexcept;
     curl_socket_t open_by_program(curlsocktype purpose, curl_sockaddr* address);
     void before_first_byte() noexcept;
@@ -254,7 +254,7 @@ class Lane {
     NameCache name_cache_;
     bool watched_ = false;                  // the guest has the lane's socket callbacks
     const SocketFunctions* own_ = nullptr;  // of the guest on board
-    std::list<Closer> closers_;             // that connections may have; the latest first
+    std::list<Closer> closers_;             // that connections may have; none twice, the latest first
     std::size_t unused_closers_ = 0;        // of them, those set since a socket was opened last
     bool keeps_redirects_ = false;          // once true stays true
     bool abandoned_ = false;                // likewise

@@ -638,11 +638,14 @@ TEST_CASE("a private transfer that was left by longjmp is cleaned up with its ha
     const Parking parking(GENERATE(false, true));
     const bool kept = GENERATE(false, true);
     const bool tied = GENERATE(false, true);
-    CAPTURE(kept, tied);
+    const bool passed_through = GENERATE(false, true);  // before: it has a multi of its own since
+    CAPTURE(kept, tied, passed_through);
     const auto cache = emptied_cache();
     const Origin origin(respond_with(reply("x"))), other(respond_with(reply("x")));
     Sockets sockets;
-    EasyHandle easy(other.url());
+    EasyHandle easy(passed_through ? "file:///etc/hostname" : other.url());
+    if (passed_through) CHECK(easy.perform() == CURLE_OK);
+    easy.set(CURLOPT_URL, other.url().c_str());
     sockets.set_up_for(easy);
     if (tied) sockets.close_for(easy);
     CHECK(easy.perform() == CURLE_OK);
@@ -681,3 +684,55 @@ TEST_CASE("a child closes its parent's sockets without the program's function", 
 }
 
 }  // namespace
+
+TEST_CASE("an exception out of an open function leaves nothing behind", "[compat][private]") {
+    const bool passed_through = GENERATE(false, true);
+    const bool tls = GENERATE(false, true);
+    CAPTURE(passed_through, tls);
+    const auto cache = emptied_cache();
+    EasyHandle easy("file:///etc/hostname");
+    if (passed_through) CHECK(easy.perform() == CURLE_OK);
+    easy.set(CURLOPT_URL, tls ? "https://127.0.0.1:1/" : "http://127.0.0.1:1/");
+    easy.set(
+        CURLOPT_OPENSOCKETFUNCTION, +[](void*, curlsocktype, curl_sockaddr*) -> curl_socket_t {
+            throw std::runtime_error("no socket today");
+        });
+    CHECK_THROWS_AS(easy.perform(), std::runtime_error);
+    easy.cleanup();
+    CHECK(cache.stats().open == 0);
+    CHECK(cache.stats().leased == 0);
+}
+
+TEST_CASE("two functions for closing, set in turn, are two", "[compat][private]") {
+    const auto cache = emptied_cache();
+    const Origin origin(respond_with(reply("x")));
+    const auto port = std::to_string(origin.port());
+    EasyHandle easy("http://many.test:" + port + "/");
+    // Two addresses where nobody listens come first.
+    auto* names =
+        curl_slist_append(nullptr, ("many.test:" + port + ":127.0.0.2,127.0.0.3,127.0.0.1").c_str());
+    easy.set(CURLOPT_RESOLVE, names);
+    struct Turns {
+        CURL* easy;
+        int first = 0, second = 0;
+        static int close(void* count, curl_socket_t fd) {
+            ++*static_cast<int*>(count);
+            return ::close(fd);
+        }
+        static curl_socket_t open(void* self, curlsocktype, curl_sockaddr* address) {
+            auto& me = *static_cast<Turns*>(self);
+            for (int i = 0; i < 300; ++i)
+                curl_easy_setopt(me.easy, CURLOPT_CLOSESOCKETDATA, i % 2 == 0 ? &me.first : &me.second);
+            return ::socket(address->family, address->socktype, address->protocol);
+        }
+    } turns{easy.get()};
+    easy.set(CURLOPT_OPENSOCKETFUNCTION, &Turns::open);
+    easy.set(CURLOPT_OPENSOCKETDATA, &turns);
+    easy.set(CURLOPT_CLOSESOCKETFUNCTION, &Turns::close);
+    easy.set(CURLOPT_CLOSESOCKETDATA, &turns.first);
+    for (int i = 0; i < 3; ++i) CHECK(easy.perform() == CURLE_OK);
+    CHECK(origin.accepts() == 1);
+    easy.cleanup();
+    CHECK(turns.first + turns.second == 3);
+    curl_slist_free_all(names);
+}
