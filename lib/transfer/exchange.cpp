@@ -282,33 +282,38 @@ void Exchange::throw_transfer_error() {
 /// Of an answer that is not the caller's. Throws what a callback threw meanwhile: that ends the request.
 void Exchange::drain_internally() {
     if (!transfer_.active()) return;
-    CloseReason why = CloseReason::none;
+    CloseReason why = CloseReason::transfer_error;
     try {
-        const auto until = std::min(Clock::now() + internal_drain_time, patience_.deadline());
-        transfer_.buffer().clear();
-        transfer_.discard(true);
-        // An upload that is not over closes the connection anyway, and libcurl would ask its source, which
-        // may block.
-        if (!transfer_.done() && !transfer_.sent()) why = CloseReason::transfer_error;
-        if (why == CloseReason::none) transfer_.resume_if_paused();
-        while (!transfer_.done() && why == CloseReason::none) {
-            transfer_.step();
-            const auto now = Clock::now();
-            if (transfer_.done()) break;
-            if (call_.options->stop && call_.options->stop->stop_requested())
-                why = CloseReason::cancelled;  // what comes next says so to the caller
-            else if (transfer_.body_bytes() > internal_drain_bytes)
-                why = CloseReason::drain_limit;
-            else if (now >= until)
-                why = CloseReason::drain_timeout;
-            else
-                transfer_.wait(std::chrono::ceil<std::chrono::milliseconds>(until - now));
-        }
+        why = drain_discarded();
     } catch (...) {
-        why = CloseReason::transfer_error;
     }
     if (transfer_.exception()) throw_transfer_error();
     end_transfer(why);
+}
+
+/// Why its connection is to be closed; none: the rest has come.
+CloseReason Exchange::drain_discarded() {
+    const auto until = std::min(Clock::now() + internal_drain_time, patience_.deadline());
+    const auto too_much = [&](std::uint64_t left) {
+        return transfer_.body_bytes() + left > internal_drain_bytes;
+    };
+    transfer_.buffer().clear();
+    transfer_.discard_until(internal_drain_bytes);
+    // An upload that is not over closes the connection anyway, and libcurl would ask its source, which may
+    // block.
+    if (!transfer_.done() && !transfer_.sent()) return CloseReason::transfer_error;
+    if (too_much(known_left().value_or(0))) return CloseReason::drain_limit;
+    transfer_.resume_if_paused();
+    while (!transfer_.done()) {
+        transfer_.step();
+        const auto now = Clock::now();
+        if (transfer_.done()) break;
+        if (call_.options->stop && call_.options->stop->stop_requested())
+            return CloseReason::cancelled;  // what comes next says so to the caller
+        if (now >= until) return CloseReason::drain_timeout;
+        transfer_.wait(std::chrono::ceil<std::chrono::milliseconds>(until - now));
+    }
+    return too_much(0) ? CloseReason::drain_limit : CloseReason::none;
 }
 
 void Exchange::end_transfer(CloseReason why) noexcept {

@@ -120,6 +120,7 @@ class Exchange {
     bool fits(std::chrono::milliseconds wait) const noexcept;
     void pause(std::chrono::milliseconds d);
     void drain_internally();
+    CloseReason drain_discarded();
     void note_head();
     bool bodiless() const noexcept;
     void finish_bodiless();

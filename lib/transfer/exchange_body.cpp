@@ -232,11 +232,12 @@ CloseReason Exchange::drain(DrainLimits limits) {
     const auto until =
         limits.time.is_unlimited() ? Clock::time_point::max() : Clock::now() + limits.time.value();
     transfer_.buffer().clear();
-    transfer_.discard(true);
+    transfer_.discard_until(before + std::min(limits.bytes.value(), unknown_size - before));
     const auto too_much = [&] {
         discarded_ = transfer_.body_bytes() - before;
         return discarded_ > limits.bytes.value();
     };
+    if (too_much()) return CloseReason::drain_limit;
     try {
         transfer_.resume_if_paused();
         drive(too_much, until);

@@ -249,6 +249,11 @@ void Transfer::pour_into(Sink sink) noexcept {
     if (sink_) expect_much();
 }
 
+void Transfer::discard_until(std::uint64_t most) noexcept {
+    discard_ = true;
+    discard_until_ = most;
+}
+
 void Transfer::expect_much() noexcept {
     constexpr std::uint64_t much = 256 * 1024;
     const auto size = head_.content_length();

@@ -129,9 +129,10 @@ class Transfer final : public LaneClient {
     void aim(char* to, std::size_t size) noexcept;
     std::size_t aimed_bytes() const noexcept { return aim_used_; }
     std::size_t aimed() noexcept;  // ends aim(): how many bytes went there
-    /// Every byte goes to the sink as it arrives / nowhere.
+    /// Every byte goes to the sink as it arrives.
     void pour_into(Sink sink) noexcept;
-    void discard(bool on) noexcept { discard_ = on; }
+    /// Bytes go nowhere from here on, until the body has `most` of them in all: one more fails the transfer.
+    void discard_until(std::uint64_t most) noexcept;
     std::uint64_t body_bytes() const noexcept { return body_bytes_; }
 
     // --- figures
@@ -225,7 +226,7 @@ class Transfer final : public LaneClient {
     Clock::time_point spinning_since_{};        // of the wait that spin() is in; zero: none
     unsigned spin_misses_ = 0, spin_rest_ = 0;  // spins in vain in a row; waits not to spin in
     std::exception_ptr exception_;
-    std::uint64_t body_bytes_ = 0;
+    std::uint64_t body_bytes_ = 0, discard_until_ = 0;
     CURLcode result_ = CURLE_OK;
     Failure failure_ = Failure::none;
     unsigned sends_ = 0, replays_ = 0, replays_reported_ = 0;

@@ -148,7 +148,7 @@ std::size_t Transfer::on_body(const char* data, std::size_t size) noexcept {
         if (failure_ != Failure::none || exception_) return 0;
         if (discard_) {
             body_bytes_ += size;
-            return size;
+            return body_bytes_ <= discard_until_ ? size : 0;
         }
         if (!sink_ && !resuming_ && buffer_.size() >= (paused_ ? most_held : pause_above())) {
             paused_ = true;

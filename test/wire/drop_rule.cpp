@@ -135,6 +135,8 @@ TEST_CASE("consume() within a byte limit closes what is larger", "[wire]") {
     const auto closed = client.session.get(origin.url("/large")).consume(DrainLimits{.bytes = 1'000});
     CHECK_FALSE(closed.reused);
     CHECK(closed.reason == CloseReason::drain_limit);
+    CHECK(closed.discarded_bytes > 1'000);
+    CHECK(closed.discarded_bytes <= 1'000 + 64 * 1024);  // no more than libcurl hands over at once
     CHECK(origin.wait_for_ends(1));
     CHECK(client.log.warnings().empty());
     client.check_end(origin.url());
