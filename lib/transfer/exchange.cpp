@@ -302,7 +302,7 @@ CloseReason Exchange::drain_discarded() {
     // An upload that is not over closes the connection anyway, and libcurl would ask its source, which may
     // block.
     if (!transfer_.done() && !transfer_.sent()) return CloseReason::transfer_error;
-    if (too_much(known_left().value_or(0))) return CloseReason::drain_limit;
+    if (!transfer_.done() && too_much(known_left().value_or(0))) return CloseReason::drain_limit;
     transfer_.resume_if_paused();
     while (!transfer_.done()) {
         transfer_.step();

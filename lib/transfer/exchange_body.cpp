@@ -205,6 +205,7 @@ void Exchange::read_all(Sink sink) {
 }
 
 std::optional<std::uint64_t> Exchange::known_left() const noexcept {
+    if (bodiless()) return 0;
     const auto size = transfer_.head().content_length();
     if (!size || transfer_.head().encoded() || transfer_.head().chunked()) return std::nullopt;
     return *size > transfer_.body_bytes() ? *size - transfer_.body_bytes() : 0;

@@ -48,6 +48,19 @@ TEST_CASE("C088 a redirect to the same origin keeps the connection", "[conforman
     client.check_end(origin.url());
 }
 
+TEST_CASE("C088 a redirect of HEAD has no body to be discarded, whatever it announces",
+          "[conformance][C088]") {
+    const auto announced = GENERATE("65536", "65537", "5000000");
+    Origin origin(respond_in_turn(
+        {"HTTP/1.1 302 Found\r\nLocation: /to\r\nContent-Length: " + std::string(announced) + "\r\n\r\n",
+         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"}));
+    Client client;
+    CHECK(client.session.head(origin.url()).status() == 200);
+    CHECK(origin.accepts() == 1);
+    CHECK(client.cache.stats().closed == 0);
+    CHECK(client.at_rest());
+}
+
 TEST_CASE("C088 a redirect works without idle connections", "[conformance][C088]") {
     Origin origin(handler([&](const Recorded& r) { return r.target == "/from" ? moved("/to") : ok; }));
     Client client([](auto& b) { b.max_idle(0).max_connections(1); });
