@@ -54,6 +54,11 @@ std::optional<LaneId> IdleSet::oldest(OriginId origin) const noexcept {
     return index_of(origin) < by_origin_.size() ? by_origin_[index_of(origin)].front() : std::nullopt;
 }
 
+std::optional<LaneId> IdleSet::older_of_key(LaneId lane) const noexcept {
+    const LaneId before = nodes_[index_of(lane)].key_links.prev;
+    return before == no_id<LaneId> ? std::nullopt : std::optional(before);
+}
+
 std::optional<LaneId> IdleSet::younger(LaneId lane) const noexcept {
     const LaneId next = nodes_[index_of(lane)].age_links.next;
     return next == no_id<LaneId> ? std::nullopt : std::optional(next);

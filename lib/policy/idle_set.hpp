@@ -29,6 +29,8 @@ class IdleSet {
     std::optional<LaneId> oldest(KeyId key) const noexcept;
     std::optional<LaneId> oldest(OriginId origin) const noexcept;
     std::optional<LaneId> oldest() const noexcept { return by_age_.front(); }
+    /// The one before it, of its key.
+    std::optional<LaneId> older_of_key(LaneId lane) const noexcept;
     /// The one after it in age, of all.
     std::optional<LaneId> younger(LaneId lane) const noexcept;
     /// The first to expire.

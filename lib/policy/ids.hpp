@@ -14,6 +14,9 @@ enum class KeyId : std::uint32_t {};
 enum class OriginId : std::uint32_t {};
 enum class Ticket : std::uint32_t {};
 
+/// Who asks, as far as it matters which of several idle lanes it gets: a thread. A hint.
+enum class UserId : std::uint32_t { unknown };
+
 template <class Id>
 constexpr std::size_t index_of(Id id) noexcept {
     return static_cast<std::size_t>(id);

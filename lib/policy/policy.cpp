@@ -19,10 +19,12 @@ Answer Policy::acquire(const Want& want, Instant now) {
     idle_.prepare(want.key, want.origin);
     discard_expired(want.key, now);
     if (!want.fresh) {
-        if (const auto lane = idle_.newest(want.key)) return lease(*lane);
+        if (const auto lane = choose(want.key, want.user, now)) return lease(*lane, want.user);
     }
     if (admission_.room(want.origin)) {
-        return {.kind = Answer::Kind::open, .lane = open_lane(want.key, want.origin)};
+        const LaneId lane = open_lane(want.key, want.origin);
+        lanes_[lane].user = want.user;
+        return {.kind = Answer::Kind::open, .lane = lane};
     }
     const Ticket ticket = admission_.enqueue(want.key, want.origin, want.fresh);
     if (want.may_evict) make_room(want.origin, now);
@@ -36,7 +38,7 @@ Answer Policy::acquire(const Want& want, Instant now) {
 
 bool Policy::acquire_again(LaneId lane, Instant now) noexcept {
     if (lanes_[lane].state != ConnectionState::idle || idle_.until(lane) <= now) return false;
-    lease(lane);
+    lease(lane, lanes_[lane].user);
     return true;
 }
 
@@ -79,9 +81,10 @@ CloseReason Policy::release(LaneId lane, const Outcome& outcome, Instant now) no
 
 Answer Policy::dead(LaneId lane, CloseReason why, Instant now) noexcept {
     discard_expired(lanes_[lane].key, now);
-    if (const auto next = idle_.newest(lanes_[lane].key)) {
+    const UserId user = lanes_[lane].user;
+    if (const auto next = choose(lanes_[lane].key, user, now)) {
         order_closed(lane, why);
-        return lease(*next);
+        return lease(*next, user);
     }
     Lane& l = lanes_[lane];
     l.replaced = true;
@@ -258,8 +261,25 @@ void Policy::set_state(Lane& lane, ConnectionState state) noexcept {
     lane.state = state;
 }
 
-Answer Policy::lease(LaneId lane) noexcept {
+/// The newest; but of those that came back at about the same time, the one that this user had last: threads
+/// that come by every few microseconds would else swap their connections again and again, and with them
+/// memory and the processor on which the other side is served.
+std::optional<LaneId> Policy::choose(KeyId key, UserId user, Instant now) const noexcept {
+    constexpr std::chrono::milliseconds about_the_same(1);
+    constexpr int most_looked_at = 8;
+    const auto newest = idle_.newest(key);
+    if (!newest || lanes_[*newest].user == user) return newest;
+    auto lane = idle_.older_of_key(*newest);
+    for (int i = 1; i < most_looked_at && lane; ++i, lane = idle_.older_of_key(*lane)) {
+        if (idle_.since(*newest) - idle_.since(*lane) > about_the_same) break;
+        if (lanes_[*lane].user == user && idle_.until(*lane) > now) return lane;
+    }
+    return newest;
+}
+
+Answer Policy::lease(LaneId lane, UserId user) noexcept {
     idle_.erase(lane);
+    lanes_[lane].user = user;
     set_state(lanes_[lane], ConnectionState::leased);
     return {.kind = Answer::Kind::reuse, .lane = lane};
 }

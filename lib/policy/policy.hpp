@@ -21,6 +21,7 @@ namespace ringlet::detail {
 struct Want {
     KeyId key = no_id<KeyId>;
     OriginId origin = no_id<OriginId>;
+    UserId user = UserId::unknown;
     bool fresh = false;     // a new lane, never a used one
     bool may_wait = true;   // false: only for lanes that are being closed anyway
     bool may_evict = true;  // false: no idle lane is closed for it
@@ -144,6 +145,7 @@ class Policy {
         CloseReason reason = CloseReason::none;  // why it is closing
         KeyId key = no_id<KeyId>;
         OriginId origin = no_id<OriginId>;
+        UserId user = UserId::unknown;        // the last to ask for it
         std::uint64_t generation = 0;         // of the cache and
         std::uint64_t origin_generation = 0;  // of the origin when it was opened
         std::uint64_t requests = 0;           // served
@@ -160,7 +162,8 @@ class Policy {
     LaneId open_lane(KeyId key, OriginId origin);
     void start(Lane& lane) noexcept;
     void set_state(Lane& lane, ConnectionState state) noexcept;
-    Answer lease(LaneId lane) noexcept;
+    std::optional<LaneId> choose(KeyId key, UserId user, Instant now) const noexcept;
+    Answer lease(LaneId lane, UserId user) noexcept;
     void discard_expired(KeyId key, Instant now) noexcept;
     void make_room(OriginId origin, Instant now) noexcept;
     void order_closed(LaneId lane, CloseReason why) noexcept;

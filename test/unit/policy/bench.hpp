@@ -25,6 +25,7 @@ using detail::OriginId;
 using detail::Outcome;
 using detail::PolicyLimits;
 using detail::Ticket;
+using detail::UserId;
 using Kind = detail::Answer::Kind;
 
 // Keys 0 to 9 belong to origin 0, 10 to 19 to origin 1, and so on.

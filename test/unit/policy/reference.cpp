@@ -105,6 +105,7 @@ LaneId Walk::draw_held(Held state) {
 void Walk::acquire() {
     const unsigned origin = static_cast<unsigned>(draw(origins));
     const unsigned key = 10 * origin + static_cast<unsigned>(draw(keys_per_origin));
+    const UserId user{static_cast<std::uint32_t>(1 + draw(3))};
     const bool fresh = draw(8) == 0;
     const bool may_evict = draw(6) != 0;
     const bool may_wait = may_evict && waiting_.size() < 12 && draw(5) != 0;
@@ -112,12 +113,13 @@ void Walk::acquire() {
     const auto closing_before = closing_.size();
     const Answer answer = policy_.acquire({.key = KeyId{key},
                                            .origin = OriginId{origin},
+                                           .user = user,
                                            .fresh = fresh,
                                            .may_wait = may_wait,
                                            .may_evict = may_evict},
                                           now_);
     require(may_wait || answer.kind != Kind::wait, "one who may not wait waits");
-    took(answer, key, fresh, before);
+    took(answer, key, user, fresh, before);
     collect();
     for (auto i = closing_before; i < closing_.size() && !may_evict; ++i) {
         const auto why = policy_.lane(closing_[i]).reason;
@@ -155,22 +157,43 @@ void Walk::retire() {
     collect();
 }
 
-void Walk::took(const Answer& answer, unsigned key, bool fresh, const std::vector<Waiting>& before) {
+void Walk::took(const Answer& answer, unsigned key, UserId user, bool fresh,
+                const std::vector<Waiting>& before) {
     if (answer.kind == Kind::reuse) {
         require(!fresh, "one who wants a fresh lane got a used one");
         collect();  // those discarded as expired are no longer idle
-        require(!idle_[key].empty() && idle_[key].back() == answer.lane, "not the last one to become idle");
-        if (!idle_[key].empty()) idle_[key].pop_back();
+        check_choice(idle_[key], answer.lane, user);
+        std::erase(idle_[key], answer.lane);
         held_[answer.lane] = Held::leased;
+        user_[answer.lane] = user;
     } else if (answer.kind == Kind::open) {
         require(!key_.contains(answer.lane), "a lane id is given twice");
         key_[answer.lane] = key;
         held_[answer.lane] = Held::connecting;
+        user_[answer.lane] = user;
         for (const auto& w : before)
             require(origin_of(w.key) != origin_of(key), "a newcomer overtook a waiter");
     } else if (answer.kind != Kind::refuse) {
         waiting_.push_back({answer.ticket, key, fresh});
     }
+}
+
+// The user's own among the last eight that became idle within a millisecond of the last one; else that one.
+void Walk::check_choice(const std::vector<LaneId>& idle, LaneId chosen, UserId user) {
+    require(!idle.empty(), "a lane that was not idle");
+    if (idle.empty()) return;
+    LaneId expected = idle.back();
+    const auto first = idle.size() > 8 ? idle.size() - 8 : 0;
+    for (auto i = first; i < idle.size(); ++i) {
+        const bool recent = since_[idle[i]] + std::chrono::milliseconds(1) >= since_[idle.back()];
+        if (recent && user_[idle[i]] == user && policy_.idle().until(idle[i]) > now_) expected = idle[i];
+    }
+    require(chosen == expected, "another lane than the rule says");
+}
+
+void Walk::becomes_idle(LaneId lane) {
+    idle_[key_[lane]].push_back(lane);
+    since_[lane] = now_;
 }
 
 void Walk::connect() {
@@ -193,7 +216,7 @@ void Walk::give_back(LaneId lane, const Outcome& outcome) {
     held_.erase(lane);
     if (policy_.release(lane, outcome, now_) != CloseReason::none) return;
     // Granted, or idle, or idle and at once evicted: the last is among the orders to close.
-    if (policy_.lane(lane).state != ConnectionState::leased) idle_[key_[lane]].push_back(lane);
+    if (policy_.lane(lane).state != ConnectionState::leased) becomes_idle(lane);
 }
 
 void Walk::fail_to_connect() {
@@ -214,7 +237,7 @@ void Walk::dead() {
     const Answer answer = policy_.dead(lane, CloseReason::peer_closed, now_);
     if (answer.kind == Kind::reuse) {
         held_.erase(lane);
-        took(answer, key_[lane], false, {});
+        took(answer, key_[lane], user_[lane], false, {});
     } else {
         require(answer.lane == lane, "a dead lane's holder lost its place");
         held_[lane] = Held::replaced;
@@ -237,9 +260,7 @@ void Walk::hand_on() {
     held_.erase(grant.lane);
     if (!grant.used) key_.erase(grant.lane);
     policy_.hand_on(grant.lane, grant.used, now_);
-    if (grant.used && policy_.lane(grant.lane).state == ConnectionState::idle) {
-        idle_[key_[grant.lane]].push_back(grant.lane);
-    }
+    if (grant.used && policy_.lane(grant.lane).state == ConnectionState::idle) becomes_idle(grant.lane);
 }
 
 void Walk::report_closed() {
@@ -310,6 +331,7 @@ void Walk::check_grant(const Grant& grant) {
     require(!(grant.used && who->fresh), "a used lane for one who wants a fresh one");
     if (grant.used) require(key_[grant.lane] == who->key, "a lane of another key");
     key_[grant.lane] = who->key;
+    if (!grant.used) user_[grant.lane] = UserId::unknown;
     held_[grant.lane] = grant.used ? Held::leased : Held::connecting;
     granted_.push_back(grant);
     waiting_.erase(who);

@@ -44,7 +44,10 @@ class Walk {
     std::size_t draw(std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random_); }
     LaneId draw_held(Held state);
     void acquire();
-    void took(const Answer& answer, unsigned key, bool fresh, const std::vector<Waiting>& before);
+    void took(const Answer& answer, unsigned key, UserId user, bool fresh,
+              const std::vector<Waiting>& before);
+    void becomes_idle(LaneId lane);
+    void check_choice(const std::vector<LaneId>& idle, LaneId chosen, UserId user);
     void renew();
     void acquire_again();
     void connect();
@@ -76,6 +79,8 @@ class Walk {
     Instant now_{std::chrono::hours(1)};
     std::map<LaneId, Held> held_;                   // by a request
     std::map<LaneId, unsigned> key_;                // of every lane there is
+    std::map<LaneId, UserId> user_;                 // who had it last
+    std::map<LaneId, Instant> since_;               // when it became idle last
     std::map<unsigned, std::vector<LaneId>> idle_;  // by key, in the order they became idle
     std::vector<LaneId> closing_;
     std::vector<Waiting> waiting_;  // in the order they came

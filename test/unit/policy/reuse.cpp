@@ -31,6 +31,59 @@ TEST_CASE("the last lane to become idle is the first to be reused", "[policy]") 
     CHECK(b.acquire(1).kind == Kind::open);
 }
 
+TEST_CASE("of lanes that come back together each user gets its own again", "[policy]") {
+    Bench b;
+    const auto ask = [&](unsigned user) {
+        return b.ask({.key = KeyId{1}, .origin = Bench::origin(1), .user = UserId{user}}).lane;
+    };
+    const LaneId first = ask(1), second = ask(2);
+    for (const LaneId lane : {first, second}) b.policy.connected(lane, b.now, 0);
+    b.release(first);
+    SECTION("within a millisecond") {
+        b.now += 1ms;
+        b.release(second);
+        CHECK(ask(1) == first);
+        CHECK(ask(2) == second);
+    }
+    SECTION("later the newest is the first, so that what is not needed can expire") {
+        b.now += 1001us;
+        b.release(second);
+        CHECK(ask(1) == second);
+        CHECK(ask(2) == first);
+        b.release(first);
+        b.release(second);
+        CHECK(ask(2) == first);  // its own by now
+    }
+    SECTION("a stranger gets the newest") {
+        b.release(second);
+        CHECK(ask(3) == second);
+        CHECK(ask(3) == first);
+    }
+    SECTION("not one that has expired by its peer's wish") {
+        CHECK(ask(1) == first);
+        const LaneId oldest = ask(3);
+        b.policy.connected(oldest, b.now, 0);
+        b.release(oldest);
+        b.release(first, {.idle_limit = 1ms});
+        b.release(second);
+        b.now += 1ms;
+        CHECK(ask(1) == second);
+    }
+}
+
+TEST_CASE("a user's own lane is looked for among the last eight", "[policy]") {
+    const unsigned lanes = GENERATE(8U, 9U);
+    Bench b;
+    std::vector<LaneId> opened;
+    for (unsigned user = 1; user <= lanes; ++user) {
+        opened.push_back(b.ask({.key = KeyId{1}, .origin = Bench::origin(1), .user = UserId{user}}).lane);
+        b.policy.connected(opened.back(), b.now, 0);
+    }
+    for (const LaneId lane : opened) b.release(lane);
+    const LaneId got = b.ask({.key = KeyId{1}, .origin = Bench::origin(1), .user = UserId{1}}).lane;
+    CHECK(got == (lanes == 8 ? opened.front() : opened.back()));
+}
+
 TEST_CASE("a lane serves its own key only", "[policy]") {
     Bench b;
     b.open_idle(1);
