@@ -16,6 +16,7 @@ int Lane::Closer::close_socket(void* self, curl_socket_t fd) {
 
 CURLMcode Lane::board(CURL* guest, bool watched, const SocketFunctions& own) noexcept {
     watched_ = watched || keeps_redirects_;
+    tally_ = {};
     own_ = &own;
     opened_at_boarding_ = sockets_.opened_count();
     const bool ready = !watched_ || hook(guest);

@@ -90,6 +90,7 @@ struct LaneCallbacks {
         auto* client = lane_of(lane).client_;
         if (client != nullptr && !client->on_open_socket()) return CURL_SOCKET_BAD;
         lane_of(lane).unused_closers_ = 0;
+        lane_of(lane).tally_ = {};
         const auto* own = lane_of(lane).own_;
         if (own != nullptr && own->open != nullptr) return lane_of(lane).open_by_program(purpose, address);
         return lane_of(lane).open(*address);

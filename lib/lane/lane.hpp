@@ -3,6 +3,7 @@
 #pragma once
 
 #include "curl/handles.hpp"
+#include "lane/byte_tally.hpp"
 #include "lane/lane_key.hpp"
 #include "lane/socket_functions.hpp"
 #include "lane/socket_watch.hpp"
@@ -165,6 +166,8 @@ class Lane {
     /// Takes it off again, with its own functions in their place; socket() is then what libcurl kept. False:
     /// there may be connections besides that nobody watches.
     bool alight(CURL* guest) noexcept;
+    /// Of the connection.
+    ByteTally& tally() noexcept { return tally_; }
     /// What CURLINFO_SSL_VERIFYRESULT and its proxy sister said when the connection was made: a guest that
     /// finds it standing would read 0, verified.
     struct VerifyResults {
@@ -240,6 +243,7 @@ class Lane {
     std::uint64_t generation_;  // of fork(): see fork_generation()
     const bool direct_;         // no proxy is named in the environment
     Holdings holdings_;
+    ByteTally tally_;
     SocketWatch sockets_;
     std::shared_ptr<AdoptedSocket> adopted_;  // the only one, or an offered one
     bool dials_ = true;

@@ -106,6 +106,7 @@ void RawLane::configure() {
 
 void RawLane::add() {
     configure();
+    lease_->tally() = {};
     lease_->set_client(this);
     const auto code = curl().multi_add_handle(lease_->multi(), lease_->easy());
     if (code != CURLM_OK) throw Error(Errc::connection_lost, "libcurl does not take the transfer");

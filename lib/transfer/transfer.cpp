@@ -18,9 +18,6 @@ namespace {
 // libcurl 8.15 the reset leaves only with the next request).
 constexpr std::uint64_t reset_tolerance = 64 * 1024;
 
-// A server may call each answer to its challenge stale, and libcurl would never tire.
-constexpr unsigned most_sends = 10;
-
 /// TCP is connected. libcurl's own CONNECT_TIME is told only after the TLS handshake (7.88).
 bool has_peer(int fd) noexcept {
     sockaddr_storage address{};
@@ -68,8 +65,7 @@ void Transfer::start(Lease lease, const TransferPlan& plan) {
     time_away_ = {};
     may_connect_ = true;
     reached_cache_ = lease_.reused() || lease_->offered();
-    const bool http1 = lease_->protocol() != Protocol::http_2;
-    ear_.start(lease_.reused() && http1 ? lease_->socket() : -1, plan.url->https());
+    listen_to_socket();
     configure();
     lease_->set_client(this);
     const auto code = curl().multi_add_handle(lease_->multi(), lease_->easy());
@@ -299,45 +295,6 @@ int Transfer::on_seek(curl_off_t offset, int origin) noexcept {
         return CURL_SEEKFUNC_FAIL;
     }
     return plan_.upload->rewind() ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
-}
-
-/// A request that was sent and not answered may only be sent again where the policy allows it, whatever
-/// libcurl would do.
-bool Transfer::replay_refused() const noexcept {
-    if (sends_ == 0 || answered_) return false;  // the first time, or a new round of authentication
-    if (ear_.nothing_sent()) return false;
-    return !plan_.replay_allowed || ear_.answered() || replays_ != 0;
-}
-
-bool Transfer::on_open_socket() noexcept {
-    if (replay_refused() || !may_connect_) {
-        failure_ = Failure::replay_refused;
-        return false;
-    }
-    connecting_ = dialled_ = true;
-    established_ = false;
-    return true;
-}
-
-int Transfer::on_send(const char*, int, const char*, int) noexcept {
-    if (replay_refused()) {
-        failure_ = Failure::replay_refused;
-        return CURL_PREREQFUNC_ABORT;
-    }
-    if (sends_ >= most_sends) {
-        failure_ = Failure::asked_again;
-        return CURL_PREREQFUNC_ABORT;
-    }
-    if (sends_ != 0 && !answered_) ++replays_;
-    if (connecting_) {
-        if (!lease_->on_offered()) connect_pending_ = true;
-        ear_.stop();  // what it heard concerned the connection before
-    }
-    upload_ended_ = false;
-    connecting_ = false;
-    answered_ = false;
-    ++sends_;
-    return CURL_PREREQFUNC_OK;
 }
 
 void Transfer::on_close_socket(int fd) noexcept {

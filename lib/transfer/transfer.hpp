@@ -204,6 +204,8 @@ class Transfer final : public LaneClient {
     void note_raw_exception() noexcept;
     bool sends_no_body_yet() const noexcept;
     bool answered_early() const noexcept;
+    void listen_to_socket() noexcept;
+    void note_tally() noexcept;
     CloseReason verdict() const noexcept;
     CloseReason abandon() noexcept;
     void store_cookies() noexcept;

@@ -306,6 +306,7 @@ CloseReason Transfer::end(CloseReason why) noexcept {
     store_cookies();
     if (added_) leave_lane(reason != CloseReason::none);
     lease_->set_client(nullptr);
+    if (reason == CloseReason::none) note_tally();
     if (result_ == CURLE_COULDNT_RESOLVE_HOST) forget_name(*lease_, *plan_.url);
     if (reason == CloseReason::none && lease_->socket() < 0) {
         // Bytes after an answer to HEAD: libcurl 7.88 says so, 8 just closes.
