@@ -61,15 +61,20 @@ WORKLOADS = [
     workload("origins", "10 000 origins in turn", "http", 10000, ["--origins", "10000"], ["origins"],
              only=RAW_AND_RINGLET),
 ]
-# bench_pair's: what, server, requests, flags.
+READ = ["--api", "read", "--block", "1"]
+# bench_pair's: what, server, placement, requests, flags.
 PAIRS = [
-    ("GET, the same URL", "http", 40000, []),
-    ("GET, another path and query each time", "http", 40000, ["--vary-path"]),
-    ("GET from 2 threads", "http", 60000, ["--threads", "2"]),
-    ("GET from 8 threads", "http", 80000, ["--threads", "8"]),
-    ("100 MiB through read(), against a callback that looks at nothing", "large", 30, ["--api", "read", "--block", "1"]),
-    ("the same, against a callback that copies", "large", 30, ["--api", "read", "--copies", "--block", "1"]),
+    ("GET, the same URL; the server has another core", "http", "apart", 20000, []),
+    ("GET, the same URL; both on one core", "http", "together", 20000, []),
+    ("GET, another path and query each time; another core", "http", "apart", 20000, ["--vary-path"]),
+    ("GET from 2 threads; another core", "http", "apart", 20000, ["--threads", "2"]),
+    ("GET from 2 threads, where the system puts them", "http", "free", 20000, ["--threads", "2"]),
+    ("GET from 8 threads; another core", "http", "apart", 20000, ["--threads", "8"]),
+    ("GET from 8 threads, where the system puts them", "http", "free", 20000, ["--threads", "8"]),
+    ("100 MiB through read(), against a callback that looks at nothing", "large", "free", 20, READ),
+    ("the same, against a callback that copies", "large", "free", 20, [*READ, "--copies"]),
 ]
+PAIR_RUNS = 9
 HOLD = [("plain", "http", [], False), ("TLS", "https", ["--protocol", "https"], True)]
 
 
@@ -117,6 +122,8 @@ class Bench:
     def measure(self, load):
         """{contender: figures} of one workload."""
         rows = {}
+        placement = servers.Placement("free" if "--threads" in load.flags else "apart")
+        self.server.place(placement.server)
         for _ in range(self.flags.rounds):
             for one in self.takes_part(load):
                 row = rows.setdefault(one.name, {"seconds": [], "native": one.native})
@@ -124,7 +131,8 @@ class Bench:
                     continue
                 try:
                     self.server.connections()
-                    run = figures.timed([*self.command(load, one), "--requests", str(self.requests(load))])
+                    command = [*placement.prefix(), *self.command(load, one), "--requests", str(self.requests(load))]
+                    run = figures.timed(command)
                     row["seconds"].append(run["seconds"] / run["requests"])
                     row["peak_kib"] = max(run["peak_kib"], row.get("peak_kib", 0))
                     row["connections"] = self.server.connections()
@@ -157,14 +165,17 @@ class Bench:
                 print(f"   {one.name}: not counted: {failure}", file=sys.stderr)
 
     def pairs(self):
-        """[(what, figures)]: ringlet's time to raw libcurl's, both in turns in one process."""
+        """[(what, ratios)]: ringlet's time to raw libcurl's, both in turns in one process; the median of each run."""
         program = self.flags.build / "test" / "bench" / "bench_pair"
         found = []
-        for what, server, requests, flags in PAIRS:
-            if server in self.server.urls:
-                requests = max(1, round(requests * self.flags.scale))
-                command = [str(program), "--url", self.server.urls[server], "--requests", str(requests), *flags]
-                found.append((what, figures.timed(command)))
+        for what, server, placement, requests, flags in PAIRS:
+            if server not in self.server.urls:
+                continue
+            placement = servers.Placement(placement)
+            self.server.place(placement.server)
+            requests = max(1, round(requests * self.flags.scale))
+            command = [*placement.prefix(), str(program), "--url", self.server.urls[server], "--requests", str(requests)]
+            found.append((what, sorted(figures.timed([*command, *flags])["ratio"] for _ in range(PAIR_RUNS))))
         return found
 
     def hold(self):

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import statistics
 import subprocess
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
@@ -40,9 +41,9 @@ def table(name, result):
 
 
 def pairs_table(pairs):
-    lines = [["ringlet's time to raw-one-handle's", "ratio", "middle half of the turns", "turns"]]
-    for what, row in pairs:
-        lines.append([what, number(row["ratio"], "{:.2f}"), f"{row['lower']:.2f} to {row['upper']:.2f}", str(row["turns"])])
+    lines = [["ringlet's time to raw-one-handle's", "ratio", "of these runs"]]
+    for what, ratios in pairs:
+        lines.append([what, number(statistics.median(ratios), "{:.3f}"), " ".join(f"{ratio:.2f}" for ratio in ratios)])
     return "\n".join(["**pairs**: both in one process, in turns of a few requests", "", *rows(lines), ""])
 
 

@@ -22,11 +22,34 @@ class Servers:
         self.process.stdin.close()
         self.process.wait()
 
+    def place(self, cores):
+        """On these cores from now on, with every process and thread that it has or will start."""
+        waiting = [self.process.pid]
+        while waiting:
+            tasks = pathlib.Path("/proc", str(waiting.pop()), "task")
+            for task in tasks.iterdir():
+                os.sched_setaffinity(int(task.name), cores)
+                waiting += (task / "children").read_text().split()
+
     def connections(self):
         """How many were accepted since the last call."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())["connections"]
+
+
+class Placement:
+    """Which cores a workload's server and client have: where the system puts two that talk to each other decides more
+    than either does, and it decides anew in each run."""
+
+    def __init__(self, name):
+        cores = sorted(os.sched_getaffinity(0))
+        half = max(1, len(cores) // 2)
+        apart = (cores[:half], cores[half:] or cores)
+        self.server, self.client = {"apart": apart, "together": (cores[:1],) * 2, "free": (cores, cores)}[name]
+
+    def prefix(self):
+        return ["taskset", "-c", ",".join(map(str, self.client))]
 
 
 CERTIFICATES = pathlib.Path("/etc/ssl/certs")
