@@ -205,7 +205,8 @@ void Exchange::read_all(Sink sink) {
 }
 
 std::optional<std::uint64_t> Exchange::known_left() const noexcept {
-    if (bodiless()) return 0;
+    if (bodiless() && transfer_.body_bytes() == 0)
+        return 0;  // libcurl reads one where HEAD was sent with a body
     const auto size = transfer_.head().content_length();
     if (!size || transfer_.head().encoded() || transfer_.head().chunked()) return std::nullopt;
     return *size > transfer_.body_bytes() ? *size - transfer_.body_bytes() : 0;
@@ -371,7 +372,8 @@ void Exchange::note_stream_reset() noexcept {
 void Exchange::warn_dropped() noexcept {
     try {
         std::string left = "an unknown number";
-        if (known_left()) left = std::to_string(*transfer_.head().content_length() - read_total_);
+        const auto size = transfer_.head().content_length();
+        if (known_left() && size) left = std::to_string(*size - read_total_);
         DropLog::instance().warn(
             call_.cache->log(), call_.key.origin(),
             describe() + ", " + left +

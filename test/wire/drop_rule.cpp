@@ -124,6 +124,19 @@ TEST_CASE("drain_on_drop gives up within its time", "[wire]") {
     client.check_end(origin.url());
 }
 
+TEST_CASE("a body that answers a HEAD with a body can be dropped like another", "[wire]") {
+    const bool chunked = GENERATE(true, false);
+    Origin origin(respond_with(chunked ? chunked_reply({"hello"}) : reply("hello")));
+    Client client;
+    client.session.send(Request("HEAD", origin.url()).body("x"));
+    CHECK(client.drop_warnings() == 1);
+    CHECK(client.log.warnings()[0].find(chunked ? " an unknown number left;" : " 5 left;") !=
+          std::string::npos);
+    CHECK(client.cache.stats().dropped_unread == 1);
+    CHECK(origin.wait_for_ends(1));
+    CHECK(client.at_rest());
+}
+
 TEST_CASE("consume() within a byte limit closes what is larger", "[wire]") {
     Origin origin(handler([](const Recorded& r) {
         return r.target == "/large" ? reply(std::string(1 << 20, 'l')) : reply(std::string(1'000, 's'));
