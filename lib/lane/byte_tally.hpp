@@ -8,8 +8,9 @@
 namespace ringlet::detail {
 
 /// The sum of what the answers on a connection said of their own length, from a count of the kernel's on. It
-/// is believed once the kernel has agreed with it, and never again after they differed: behind a TLS proxy,
-/// say, other bytes travel than are counted here. Of one connection; of the next one another.
+/// is believed for some requests after the kernel has agreed with it, and never again after they differed:
+/// behind a TLS proxy, say, other bytes travel than are counted here, and newer libcurl hands over a folded
+/// header line as a shorter one. Of one connection; of the next one another.
 class ByteTally {
   public:
     /// What it is when a request takes the connection, if that is known. Whoever takes the connection takes
@@ -18,15 +19,17 @@ class ByteTally {
     void note(std::uint64_t received) noexcept { received_ = received; }
     /// The kernel's count beside the one taken.
     void compare(std::uint64_t taken, std::uint64_t kernels) noexcept {
-        if (belief_ != Belief::refuted) belief_ = taken == kernels ? Belief::proved : Belief::refuted;
+        constexpr unsigned requests = 15;
+        refuted_ = refuted_ || taken != kernels;
+        credit_ = refuted_ ? 0 : requests;
     }
-    bool proved() const noexcept { return belief_ == Belief::proved; }
+    /// This request may go by what it has taken.
+    bool believed() noexcept { return credit_ != 0 && credit_-- != 0; }
 
   private:
-    enum class Belief : std::uint8_t { untried, proved, refuted };
-
     std::optional<std::uint64_t> received_;
-    Belief belief_ = Belief::untried;
+    bool refuted_ = false;
+    unsigned credit_ = 0;  // requests until the kernel is asked again
 };
 
 }  // namespace ringlet::detail

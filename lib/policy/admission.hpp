@@ -19,6 +19,7 @@ class Admission {
     struct Waiter {
         KeyId key = no_id<KeyId>;
         OriginId origin = no_id<OriginId>;
+        UserId user = UserId::unknown;
         bool fresh = false;              // takes no used lane
         std::uint64_t seq = 0;           // place in the order of all waiters
         LaneId granted = no_id<LaneId>;  // set when its turn has come

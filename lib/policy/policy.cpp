@@ -27,6 +27,7 @@ Answer Policy::acquire(const Want& want, Instant now) {
         return {.kind = Answer::Kind::open, .lane = lane};
     }
     const Ticket ticket = admission_.enqueue(want.key, want.origin, want.fresh);
+    admission_[ticket].user = want.user;
     if (want.may_evict) make_room(want.origin, now);
     const bool soon = !crowded(want.origin);
     if (!soon && !want.may_wait) {
@@ -327,6 +328,7 @@ void Policy::keep(LaneId lane, Instant now) noexcept {
 void Policy::grant(Ticket ticket, LaneId lane, bool used) noexcept {
     admission_.dequeue(ticket);
     if (used) set_state(lanes_[lane], ConnectionState::leased);
+    lanes_[lane].user = admission_[ticket].user;
     admission_[ticket].granted = lane;
     admission_[ticket].granted_used = used;
     grants_.push_back(admission_.waiters(), ticket);

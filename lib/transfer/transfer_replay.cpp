@@ -17,7 +17,7 @@ void Transfer::listen_to_socket() noexcept {
     auto& tally = lease_->tally();
     const auto tallied = tally.take();
     // Whether nothing was sent matters for those only that may not be sent twice.
-    if (fd >= 0 && tallied && tally.proved() && plan_.replay_allowed && !tls)
+    if (fd >= 0 && tallied && plan_.replay_allowed && !tls && tally.believed())
         return ear_.start_from(fd, *tallied);
     ear_.start(fd, tls);
     const auto kernels = ear_.received_before();
@@ -31,7 +31,7 @@ void Transfer::note_tally() noexcept {
     const bool countable =
         sends_ == 1 && !head_.chunked() && !plan_.url->https() && plan_.options->wire.raw == nullptr;
     if (!before || !countable) return;
-    const bool bodiless = plan_.method == "HEAD" || head_.bodiless_status();
+    const bool bodiless = body_bytes_ == 0 && (plan_.method == "HEAD" || head_.bodiless_status());
     const auto body = bodiless ? std::optional<std::uint64_t>(0) : head_.content_length();
     if (body) lease_->tally().note(*before + head_.size() + *body);
 }

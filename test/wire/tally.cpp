@@ -36,6 +36,7 @@ std::string answer_of_kind(std::string_view target) {
     }
     if (target == "/gzip") return reply(gzipped_hello, 200, "Content-Encoding: gzip\r\n");
     if (target == "/moved") return reply("over there", 302, "Location: /plain\r\n");
+    if (target == "/folded") return "HTTP/1.1 200 OK\r\nX: a\r\n  b\r\n" + length + "hello";
     if (target == "/bare") return "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello";
     return reply("hello");
 }
@@ -63,7 +64,7 @@ Script after_plain_ones(int n, Script then) {
 TEST_CASE("whatever answers came before, a lost one is asked for again and one that had begun is not",
           "[wire][replay]") {
     const std::string kind = GENERATE("plain", "head", "unchanged", "no-content", "hints", "chunks", "gzip",
-                                      "moved", "post", "bare", "raw", "digest");
+                                      "moved", "post", "bare", "raw", "digest", "folded", "head-with-body");
     const std::string begun = GENERATE("", "HTTP/1.1 2");
     CAPTURE(kind, begun);
     Origin origin(scripts_in_turn({[&](Connection& c) {
@@ -88,6 +89,8 @@ TEST_CASE("whatever answers came before, a lost one is asked for again and one t
             client.session.head(origin.url("/head")).consume();
         else if (kind == "post")
             client.session.post(origin.url("/plain"), Body("order")).consume();
+        else if (kind == "head-with-body")  // libcurl then reads a body, whatever HEAD means
+            client.session.send(Request("HEAD", origin.url("/plain")).body("x")).consume();
         else if (kind == "raw")
             perform(client.cache, origin.url("/plain"));
         else if (kind == "digest")

@@ -174,7 +174,7 @@ void Walk::took(const Answer& answer, unsigned key, UserId user, bool fresh,
         for (const auto& w : before)
             require(origin_of(w.key) != origin_of(key), "a newcomer overtook a waiter");
     } else if (answer.kind != Kind::refuse) {
-        waiting_.push_back({answer.ticket, key, fresh});
+        waiting_.push_back({answer.ticket, key, user, fresh});
     }
 }
 
@@ -331,7 +331,7 @@ void Walk::check_grant(const Grant& grant) {
     require(!(grant.used && who->fresh), "a used lane for one who wants a fresh one");
     if (grant.used) require(key_[grant.lane] == who->key, "a lane of another key");
     key_[grant.lane] = who->key;
-    if (!grant.used) user_[grant.lane] = UserId::unknown;
+    user_[grant.lane] = who->user;
     held_[grant.lane] = grant.used ? Held::leased : Held::connecting;
     granted_.push_back(grant);
     waiting_.erase(who);

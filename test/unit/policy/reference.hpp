@@ -28,6 +28,7 @@ class Walk {
     struct Waiting {
         Ticket ticket;
         unsigned key;
+        UserId user;
         bool fresh;
     };
 
