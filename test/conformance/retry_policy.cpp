@@ -123,7 +123,10 @@ TEST_CASE("C086 a body too large to discard costs its connection, nothing more",
     CHECK(client.session.send(Request::get(origin.url()).retry(quick())).text() == "ok");
     CHECK(origin.accepts() == 2);
     CHECK(client.log.warnings().empty());
-    CHECK(client.cache.stats().closed_by[CloseReason::drain_limit] == 1);
+    // Of chunks nobody knows how many will come: where the machine stalls, the time is over first.
+    const auto closed_by = client.cache.stats().closed_by;
+    const auto timeouts = chunked ? closed_by[CloseReason::drain_timeout] : 0;
+    CHECK(closed_by[CloseReason::drain_limit] + timeouts == 1);
     client.check_end(origin.url());
 }
 

@@ -66,6 +66,21 @@ def build_and_run(work, stage, consumer, compiler, url, static):
         sys.exit(f"the consumer printed:\n{printed}")
 
 
+def build_readme(work, stage, readme, compiler, url):
+    """README's program, with its URLs at this server."""
+    text = next(block for block in re.findall(r"```cpp\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+                if "int main()" in block)
+    source = work / "main.cpp"
+    source.write_text(re.sub(r"https://example\.com/\w*", url, text), encoding="utf-8")
+    flags = pkg_config(stage, "--cflags", "--libs", "ringlet")
+    folder = next(flag[2:] for flag in flags if flag.startswith(f"-L{stage}"))
+    run(*compiler, "-std=c++20", source, *flags, "-o", work / "main", cwd=work)
+    environment = {**os.environ, "LD_LIBRARY_PATH": folder, "no_proxy": "*", "NO_PROXY": "*"}
+    printed = run(work / "main", cwd=work, capture_output=True, env=environment).stdout
+    if printed != "200 5 bytes\n1 connection opened\n":
+        sys.exit(f"README's program printed:\n{printed}")
+
+
 def main():
     build, consumer = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
     compiler = sys.argv[3:] or ["c++"]
@@ -82,6 +97,9 @@ def main():
                 build_and_run(work, stage, consumer, compiler, url, static)
         if not libraries:
             sys.exit("nothing was installed")
+        if "libringlet.so" in libraries:
+            readme = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+            build_readme(work, stage, readme, compiler, url)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 // The builder's settings, and the caches that belong to the process.
+#include "cache/settings.hpp"
 #include "driver.hpp"
 
 #include <ringlet/connection_cache.hpp>
@@ -7,8 +8,15 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <spdlog/logger.h>
+
+#include <barrier>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
+#include <thread>
+#include <vector>
 
 using namespace ringlet;
 using namespace ringlet::test;
@@ -140,6 +148,7 @@ TEST_CASE("other settings for a base URL that has a cache are an error that name
         {"watch_idle", [](Builder& b) { b.watch_idle(false); }},
         {"busy_poll", [](Builder& b) { b.busy_poll(1us); }},
         {"observer", [](Builder& b) { b.observer(std::make_shared<Deaf>()); }},
+        {"logger", [](Builder& b) { b.logger(std::make_shared<spdlog::logger>("another")); }},
     };
     for (const auto& row : rows) {
         auto other = settings;
@@ -150,6 +159,39 @@ TEST_CASE("other settings for a base URL that has a cache are an error that name
         CHECK(code == Errc::conflicting_settings);
         CHECK(text.ends_with("another " + std::string(row.name)));
     }
+}
+
+TEST_CASE("threads that ask at once for the cache of a base URL get the same", "[cache][settings]") {
+    std::vector<std::optional<ConnectionCache>> found(8);
+    std::barrier together(8);
+    {
+        std::vector<std::jthread> threads;
+        for (auto& one : found) {
+            threads.emplace_back([&] {
+                together.arrive_and_wait();
+                one = ConnectionCache::for_base_url("http://together.test");
+            });
+        }
+    }
+    for (const auto& one : found) CHECK(*one == *found.front());
+}
+
+TEST_CASE("the defaults are those of the guide", "[cache][settings]") {
+    const detail::CacheSettings defaults;
+    CHECK(defaults.max_connections.is_unlimited());
+    CHECK(defaults.max_connections_per_host.is_unlimited());
+    CHECK(defaults.max_idle.value() == 128);
+    CHECK(defaults.max_idle_per_host.is_unlimited());
+    CHECK(defaults.idle_timeout.value() == 118s);
+    CHECK(defaults.max_lifetime.is_unlimited());
+    CHECK(defaults.max_requests_per_connection.is_unlimited());
+    CHECK(defaults.dns_ttl.value() == 60s);
+    CHECK(defaults.drain_bytes.value() == 0);
+    CHECK(defaults.drain_time.value() == 0s);
+    CHECK(defaults.honour_keep_alive_hint);
+    CHECK(defaults.watch_idle);
+    CHECK(defaults.busy_poll.value() == 0s);
+    CHECK_FALSE(defaults.observer);
 }
 
 TEST_CASE("the last handle closes what is idle", "[cache][settings]") {

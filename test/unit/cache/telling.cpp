@@ -123,11 +123,13 @@ TEST_CASE("debug lines tell the same", "[cache]") {
     Lines lines;
     const auto cache = make_cache({.watch_idle = false, .logger = lines.logger});
     request(cache, server);
+    request(cache, server);
     const auto id = std::to_string(cache->connections().at(0).id);
     cache->close_idle({});
-    CHECK(lines.has("debug connection " + id + " to " + origin_of(server) + " opened"));
-    CHECK(lines.has("debug connection " + id + " to " + origin_of(server) + " released"));
-    CHECK(lines.has("debug connection " + id + " to " + origin_of(server) + " closed: evicted"));
+    for (const auto* what : {"opened", "leased", "reused", "released", "closed: evicted"}) {
+        INFO(what);
+        CHECK(lines.has("debug connection " + id + " to " + origin_of(server) + " " + what));
+    }
 }
 
 TEST_CASE("the logger named ringlet may come and go", "[cache]") {
