@@ -161,6 +161,7 @@ TEST_CASE("C161 five thousand dropped answers leave nothing behind", "[conforman
     const std::string body(512 * 1024, 'x');
     Origin origin(respond_with(reply(body)), unrecorded());
     Client client;
+    client.log.logger()->set_level(spdlog::level::warn);  // the capture has no room for all debug lines
     const auto drop = [&](std::size_t n) {
         return on_threads(4, [&](std::size_t) {
             for (std::size_t i = 0; i < n / 4 / 12; ++i) {
