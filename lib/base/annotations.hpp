@@ -14,3 +14,5 @@
 #define RINGLET_EXCLUDES(mutex) RINGLET_THREAD_ANNOTATION(locks_excluded(mutex))
 #define RINGLET_ACQUIRE(...) RINGLET_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define RINGLET_RELEASE(...) RINGLET_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
+// For locks that are taken in one function and given back in another.
+#define RINGLET_UNANALYSED RINGLET_THREAD_ANNOTATION(no_thread_safety_analysis)

@@ -7,7 +7,8 @@ namespace ringlet::detail {
 
 Doomed Cache::take_doomed_locked() noexcept {
     Doomed doomed;
-    while (const auto closing = policy_.take_closing()) {
+    while (policy_.has_closings()) {
+        const auto closing = policy_.take_closing();
         doomed.add(std::move(entries_[index_of(closing->lane)].held), closing->lane, closing->reason);
     }
     return doomed;

@@ -35,25 +35,17 @@ void finish_first_uses() noexcept {
 
 }  // namespace
 
-// The analysis cannot follow locks that are taken in one handler and given back in another.
-#if defined(__clang__)
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wthread-safety-analysis"
-#endif
 struct ForkHandlers {
-    static void prepare() {
+    static void prepare() RINGLET_UNANALYSED {
         finish_first_uses();
         all_guards().mutex.lock();
         for (auto* guard = all_guards().first; guard != nullptr; guard = guard->next_) guard->mutex_.lock();
     }
-    static void resume() {
+    static void resume() RINGLET_UNANALYSED {
         for (auto* guard = all_guards().first; guard != nullptr; guard = guard->next_) guard->mutex_.unlock();
         all_guards().mutex.unlock();
     }
 };
-#if defined(__clang__)
-#pragma clang diagnostic pop
-#endif
 
 ForkGuard::ForkGuard(Mutex& mutex) : mutex_(mutex) {
     static const int registered =

@@ -39,11 +39,7 @@ void Cache::shutdown(Duration grace) {
 bool Cache::wait_quiet(Instant until) {
     Lock lock(mutex_);
     while (!quiet_locked()) {
-        if (until == never) {
-            quiet_->wait(lock.native());
-        } else if (quiet_->wait_until(lock.native(), until) == std::cv_status::timeout) {
-            return quiet_locked();
-        }
+        if (!lock.wait(*quiet_, until)) return quiet_locked();
     }
     return true;
 }

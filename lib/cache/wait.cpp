@@ -74,11 +74,7 @@ void Cache::sleep_locked(Waiter& waiter, Instant until, Lock& lock) {
     ++blocked_;
     if (waiter.counts) ++totals_.waits;
     while (waiter.state == Waiter::State::waiting && !waiter.stopped) {
-        if (until == never) {
-            waiter.wake.wait(lock.native());
-        } else if (waiter.wake.wait_until(lock.native(), until) == std::cv_status::timeout) {
-            break;
-        }
+        if (!lock.wait(waiter.wake, until)) break;
     }
     --blocked_;
 }
@@ -109,7 +105,8 @@ void Cache::drop_waiter_locked(Waiter& waiter) noexcept {
 
 /// After each call of the policy that may have granted something.
 void Cache::deliver_grants_locked() noexcept {
-    while (const auto grant = policy_.take_grant()) {
+    while (policy_.has_grants()) {
+        const auto grant = policy_.take_grant();
         Waiter& waiter = *waiters_[index_of(grant->ticket)];
         waiters_[index_of(grant->ticket)] = nullptr;
         if (grant->used) {

@@ -1,10 +1,10 @@
 // Share: one CURLSH with DNS entries, TLS sessions and the public suffix list; a mutex for each kind of data.
 #pragma once
 
+#include "base/mutex.hpp"
 #include "curl/handles.hpp"
 
 #include <array>
-#include <mutex>
 
 namespace ringlet::detail {
 
@@ -18,9 +18,9 @@ class Share {
     CURLSH* handle() noexcept { return share_.get(); }
 
   private:
-    static void lock(CURL*, curl_lock_data, curl_lock_access, void* self);
-    static void unlock(CURL*, curl_lock_data, void* self);
-    std::array<std::mutex, CURL_LOCK_DATA_LAST> mutexes_;
+    static void lock(CURL*, curl_lock_data, curl_lock_access, void* self) RINGLET_UNANALYSED;
+    static void unlock(CURL*, curl_lock_data, void* self) RINGLET_UNANALYSED;
+    std::array<Mutex, CURL_LOCK_DATA_LAST> mutexes_;
     SharePtr share_;
 };
 

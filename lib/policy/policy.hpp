@@ -105,6 +105,7 @@ class Policy {
     std::optional<Closing> take_closing() noexcept;
     bool has_closings() const noexcept { return !closings_.empty(); }
     std::optional<Grant> take_grant() noexcept;
+    bool has_grants() const noexcept { return !grants_.empty(); }
     /// An order to close has been carried out; or a lane that was to be connected never got a socket.
     void closed(LaneId lane) noexcept;
 

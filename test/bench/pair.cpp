@@ -1,6 +1,7 @@
 // Raw libcurl and ringlet in one process, in turns of a few requests: what the machine does besides, it does
 // to both, so that their ratio repeats where times of programs run one after the other do not. --block: the
-// requests of a thread's turn.
+// requests of a thread's turn. --control: raw libcurl in ringlet's turns too, which tells what the ratio is
+// worth.
 #include "raw.hpp"
 #include "session.hpp"
 
@@ -22,15 +23,25 @@ using Clock = std::chrono::steady_clock;
 class Pair {
   public:
     Pair(const ringlet::ConnectionCache& cache, const bench::Flags& flags)
-        : flags_(flags), urls_(flags), raw_(flags), session_(bench::make_session(cache, flags)) {}
+        : flags_(flags),
+          urls_(flags),
+          raw_(flags),
+          control_(flags),
+          session_(bench::make_session(cache, flags)) {}
 
     void raw() { raw_.get(urls_.next()); }
-    void ours() { bench::request(session_, flags_, urls_.next()); }
+    void ours() {
+        if (flags_.control) {
+            control_.get(urls_.next());
+        } else {
+            bench::request(session_, flags_, urls_.next());
+        }
+    }
 
   private:
     const bench::Flags& flags_;
     bench::Urls urls_;
-    bench::RawHandle raw_;
+    bench::RawHandle raw_, control_;
     ringlet::Session session_;
 };
 

@@ -88,6 +88,7 @@ Flags parse(int argc, char** argv) {
     const std::map<std::string_view, bool*> switches{{"--vary-path", &flags.vary_path},
                                                      {"--new-connection", &flags.new_connection},
                                                      {"--copies", &flags.copies},
+                                                     {"--control", &flags.control},
                                                      {"--bare", &flags.bare}};
     for (int i = 1; i < argc; ++i) {
         const std::string_view name = argv[i];

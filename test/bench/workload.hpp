@@ -26,6 +26,7 @@ struct Flags {
     std::size_t sessions = 1;       // that many in turn on each thread
     std::size_t busy_poll_us = 0;
     std::size_t block = 200;  // bench_pair: requests of a thread's turn
+    bool control = false;     // bench_pair: raw libcurl in ringlet's turns too
     std::string save_to;
     bool copies = false;  // raw, --api read: the body into a buffer of the program's own, as read() does
     bool bare = false;    // no decoding, no headers wanted
