@@ -3,13 +3,14 @@
 //     fmt::print("{}\n", cache.stats());      // 3 open (0 connecting, 1 leased, 2 idle), 0 waiting; ...
 //     fmt::print("{:>20}\n", error.phase());  // each takes the format specification of a string
 //
-// Every text is one line, but for Explanation's. They are for people and logs: their words may change between
-// versions.
+// Every text is one line, but for those of Explanation and Headers. They are for people and logs: their words
+// may change between versions. Header fields are written as they are, credentials and cookies too.
 #pragma once
 
 #include <ringlet/connection_cache.hpp>
 #include <ringlet/error.hpp>
 #include <ringlet/events.hpp>
+#include <ringlet/headers.hpp>
 #include <ringlet/limits.hpp>
 #include <ringlet/response.hpp>
 #include <ringlet/settings.hpp>
@@ -142,19 +143,24 @@ inline std::string text_of(const Event& e) {
     return text;
 }
 
+/// Those that happened: "expired 3, peer_closed 1".
+inline std::string text_of(const ClosedBy& closed) {
+    std::string text;
+    for (std::size_t i = 0; i < close_reason_count; ++i) {
+        const auto reason = static_cast<CloseReason>(i);
+        if (closed[reason] == 0) continue;
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", to_string(reason), closed[reason]);
+    }
+    return text;
+}
+
 inline std::string text_of(const CacheStats& s) {
     auto text = fmt::format(
         "{} open ({} connecting, {} leased, {} idle), {} waiting; {} requests, {} opened, {} reused, {} "
         "closed",
         s.open, s.connecting, s.leased, s.idle, s.waiting, s.requests, s.opened, s.reused, s.closed);
-    std::string reasons;
-    for (std::size_t i = 0; i < close_reason_count; ++i) {
-        const auto reason = static_cast<CloseReason>(i);
-        if (s.closed_by[reason] == 0) continue;
-        reasons +=
-            fmt::format("{}{} {}", reasons.empty() ? "" : ", ", to_string(reason), s.closed_by[reason]);
-    }
-    if (!reasons.empty()) text.append(" (").append(reasons).append(")");
+    if (const auto reasons = text_of(s.closed_by); !reasons.empty())
+        text.append(" (").append(reasons).append(")");
     return text + fmt::format(", {} waits, {} acquire timeouts, {} dropped unread, {} replays", s.waits,
                               s.acquire_timeouts, s.dropped_unread, s.replays);
 }
@@ -165,9 +171,31 @@ inline std::string text_of(const Disposition& d) {
     return text;
 }
 
+inline std::string text_of(const DrainLimits& limits) {
+    return fmt::format("bytes {}, time {}", text_of(limits.bytes), text_of(limits.time));
+}
+
+inline std::string text_of(const Explanation::Candidate& c) {
+    return fmt::format("#{} {}", c.connection.id, c.reason);
+}
+
 inline std::string text_of(const Explanation& e) {
     auto text = e.summary;
-    for (const auto& c : e.candidates) text += fmt::format("\n  #{} {}", c.connection.id, c.reason);
+    for (const auto& c : e.candidates) text.append("\n  ").append(text_of(c));
+    return text;
+}
+
+inline std::string_view text_of(const Error& error) noexcept {
+    return error.what();
+}
+
+inline std::string text_of(const HeaderField& field) {
+    return fmt::format("{}: {}", field.name, field.value);
+}
+
+inline std::string text_of(const Headers& headers) {
+    std::string text;
+    for (const auto& field : headers) text.append(text.empty() ? "" : "\n").append(text_of(field));
     return text;
 }
 
@@ -249,3 +277,16 @@ template <>
 struct fmt::formatter<ringlet::Progress> : ringlet::detail::TextFormatter<ringlet::Progress> {};
 template <>
 struct fmt::formatter<ringlet::RetryPolicy> : ringlet::detail::TextFormatter<ringlet::RetryPolicy> {};
+template <>
+struct fmt::formatter<ringlet::ClosedBy> : ringlet::detail::TextFormatter<ringlet::ClosedBy> {};
+template <>
+struct fmt::formatter<ringlet::DrainLimits> : ringlet::detail::TextFormatter<ringlet::DrainLimits> {};
+template <>
+struct fmt::formatter<ringlet::Explanation::Candidate>
+    : ringlet::detail::TextFormatter<ringlet::Explanation::Candidate> {};
+template <>
+struct fmt::formatter<ringlet::Error> : ringlet::detail::TextFormatter<ringlet::Error> {};
+template <>
+struct fmt::formatter<ringlet::HeaderField> : ringlet::detail::TextFormatter<ringlet::HeaderField> {};
+template <>
+struct fmt::formatter<ringlet::Headers> : ringlet::detail::TextFormatter<ringlet::Headers> {};

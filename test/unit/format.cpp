@@ -105,6 +105,34 @@ TEST_CASE("statistics name only the close reasons that happened", "[format]") {
           "(expired 1, shutdown 1), 0 waits, 0 acquire timeouts, 0 dropped unread, 0 replays");
 }
 
+TEST_CASE("connections closed by reason name only what happened", "[format]") {
+    ClosedBy closed;
+    CHECK(text(closed).empty());
+    closed[CloseReason::expired] = 3;
+    closed[CloseReason::peer_closed] = 1;
+    CHECK(text(closed) == "expired 3, peer_closed 1");
+}
+
+TEST_CASE("an error is its message", "[format]") {
+    const Error error(Errc::timeout, "GET http://a:80/ while connecting: too long");
+    CHECK(text(error) == "GET http://a:80/ while connecting: too long");
+    CHECK(fmt::format("{:.3}", error) == "GET");
+}
+
+TEST_CASE("header fields are written as they are, one to a line", "[format]") {
+    Headers headers;
+    CHECK(text(headers).empty());
+    headers.add("Content-Type", "text/plain");
+    headers.add("X-Empty", "");
+    CHECK(text(headers[0]) == "Content-Type: text/plain");
+    CHECK(text(headers) == "Content-Type: text/plain\nX-Empty: ");
+}
+
+TEST_CASE("limits of a drain name both", "[format]") {
+    CHECK(text(DrainLimits{}) == "bytes unlimited, time unlimited");
+    CHECK(text(DrainLimits{.bytes = 1024, .time = 100ms}) == "bytes 1024, time 100ms");
+}
+
 TEST_CASE("a disposition says what became of the connection", "[format]") {
     CHECK(text(Disposition{.reused = true}) == "kept open");
     CHECK(text(Disposition{.reused = true, .discarded_bytes = 512}) == "kept open, 512 bytes discarded");
@@ -120,6 +148,7 @@ TEST_CASE("an explanation lists each candidate under its summary", "[format]") {
     explanation.candidates[1].connection.id = 5;
     explanation.candidates[1].reason = "leased";
     CHECK(text(explanation) == "reuses #4\n  #4 usable\n  #5 leased");
+    CHECK(text(explanation.candidates[1]) == "#5 leased");
 }
 
 TEST_CASE("timings, progress and a retry policy fit on a line", "[format]") {

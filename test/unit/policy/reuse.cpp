@@ -71,6 +71,31 @@ TEST_CASE("of lanes that come back together each user gets its own again", "[pol
     }
 }
 
+TEST_CASE("a lane that went to a waiter is the waiter's own", "[policy]") {
+    Bench b({.per_origin = 2});
+    const auto ask = [&](unsigned user) {
+        return b.ask({.key = KeyId{1}, .origin = Bench::origin(1), .user = UserId{user}});
+    };
+    const LaneId first = ask(1).lane, second = ask(2).lane;
+    for (const LaneId lane : {first, second}) b.policy.connected(lane, b.now, 0);
+    const bool used = GENERATE(true, false);
+    const Ticket waiter = ask(3).ticket;
+    if (used) {
+        b.release(first);
+    } else {
+        b.close(first, CloseReason::evicted);
+        b.close_all();
+    }
+    const auto grant = b.next_grant();
+    REQUIRE(grant);
+    CHECK(grant->ticket == waiter);
+    CHECK(grant->used == used);
+    b.release(grant->lane);
+    b.release(second);
+    CHECK(ask(3).lane == grant->lane);
+    CHECK(ask(1).lane == second);
+}
+
 TEST_CASE("a user's own lane is looked for among the last eight", "[policy]") {
     const unsigned lanes = GENERATE(8U, 9U);
     Bench b;
