@@ -14,9 +14,13 @@ void relax() noexcept {
 
 }  // namespace
 
-void Mutex::await_a_moment() const noexcept {
+bool Mutex::lock_soon() noexcept {
     constexpr int looks = 100;
-    for (int i = 0; i < looks && taken_.load(std::memory_order_relaxed); ++i) relax();
+    for (int i = 0; i < looks; ++i) {
+        if (!taken_.load(std::memory_order_relaxed) && mutex_.try_lock()) return true;
+        relax();
+    }
+    return false;
 }
 
 /// The mutex as a condition variable wants it; the Lock's again at the end, also when the thread is

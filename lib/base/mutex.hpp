@@ -11,14 +11,13 @@
 
 namespace ringlet::detail {
 
-/// Nothing that can block is done under it. So whoever finds it taken looks again a few times before it
-/// sleeps: a sleep and its end take ten times as long as the holder needs, unless that one has lost its
-/// processor meanwhile.
+/// What is done under it takes less than a microsecond nearly always. So whoever finds it taken looks again
+/// for some microseconds before it sleeps: a sleep and its end take longer than the holder needs, unless that
+/// one has lost its processor meanwhile.
 class RINGLET_CAPABILITY("mutex") Mutex {
   public:
     void lock() RINGLET_ACQUIRE() {
-        if (taken_.load(std::memory_order_relaxed)) await_a_moment();
-        mutex_.lock();
+        if (!taken_.load(std::memory_order_relaxed) || !lock_soon()) mutex_.lock();
         taken_.store(true, std::memory_order_relaxed);
     }
     void unlock() RINGLET_RELEASE() {
@@ -28,7 +27,7 @@ class RINGLET_CAPABILITY("mutex") Mutex {
 
   private:
     friend class Lock;
-    void await_a_moment() const noexcept;
+    bool lock_soon() noexcept;
 
     std::mutex mutex_;
     std::atomic<bool> taken_{false};  // a hint
