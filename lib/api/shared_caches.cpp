@@ -1,5 +1,6 @@
 // The caches that belong to the process: the default one, and one for each base URL.
 #include "api/access.hpp"
+#include "base/made_once.hpp"
 #include "base/mutex.hpp"
 #include "cache/cache.hpp"
 #include "cache/environment.hpp"
@@ -8,6 +9,7 @@
 #include "ringlet/error.hpp"
 #include "value/origin.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -25,8 +27,8 @@ namespace {
 class SharedCaches {
   public:
     static SharedCaches& instance() {
-        static SharedCaches& caches = *new SharedCaches;
-        return caches;
+        static constinit std::atomic<SharedCaches*> caches{nullptr};
+        return detail::made_once(caches, [] { return new SharedCaches; });
     }
 
     std::optional<ConnectionCache> find(const std::string& name) {
@@ -38,8 +40,7 @@ class SharedCaches {
     ConnectionCache add(const std::string& name, const ConnectionCache& cache) {
         // Only now that a cache has been made: exit goes backwards, and this must come before the end of what
         // it needs.
-        static const int registered = std::atexit([] { instance().abandon_all(); });
-        (void)registered;
+        if (!registered_.exchange(true)) (void)std::atexit([] { instance().abandon_all(); });
         const detail::Lock lock(mutex_);
         return caches_.emplace(name, cache).first->second;
     }
@@ -54,6 +55,7 @@ class SharedCaches {
         for (const auto& [name, cache] : caches) detail::Access::cache(cache)->abandon();
     }
 
+    std::atomic<bool> registered_{false};  // to be called at exit
     detail::Mutex mutex_;
     detail::ForkGuard fork_guard_{mutex_};
     std::map<std::string, ConnectionCache> caches_ RINGLET_GUARDED_BY(mutex_);

@@ -7,10 +7,11 @@ namespace ringlet::detail {
 
 /// While one exists for a mutex, fork() takes that mutex first and gives it back on both sides: the child
 /// finds it free and what it guards consistent. No thread may hold a guarded mutex while it makes or destroys
-/// a ForkGuard, or forks.
+/// a ForkGuard, or forks. Mutexes that are taken one under the other must be of two levels.
 class ForkGuard {
   public:
-    explicit ForkGuard(Mutex& mutex);
+    enum class Level : unsigned char { outer, inner };  // in the order in which threads take them
+    explicit ForkGuard(Mutex& mutex, Level level = Level::inner);
     ~ForkGuard();
     ForkGuard(const ForkGuard&) = delete;
     ForkGuard& operator=(const ForkGuard&) = delete;
@@ -18,7 +19,8 @@ class ForkGuard {
   private:
     friend struct ForkHandlers;
     Mutex& mutex_;
-    ForkGuard* prev_ = nullptr;  // in the list of all, guarded by its mutex
+    const Level level_;
+    ForkGuard* prev_ = nullptr;  // in the list of its level, guarded by the lists' mutex
     ForkGuard* next_ = nullptr;
 };
 

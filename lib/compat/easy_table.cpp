@@ -1,7 +1,9 @@
 #include "compat/easy_table.hpp"
 
+#include "base/made_once.hpp"
 #include "cache/cache.hpp"
 
+#include <atomic>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -9,8 +11,8 @@
 namespace ringlet::detail {
 
 EasyTable& EasyTable::instance() {
-    static EasyTable& table = *new EasyTable;
-    return table;
+    static constinit std::atomic<EasyTable*> table{nullptr};
+    return made_once(table, [] { return new EasyTable; });
 }
 
 EasyTable::Shard& EasyTable::shard_of(CURL* easy) noexcept {

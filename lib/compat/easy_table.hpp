@@ -38,7 +38,7 @@ class EasyTable {
     EasyRecord* insert(CURL* easy, std::shared_ptr<EasyRecord> record);
     struct Shard {
         Mutex mutex;
-        ForkGuard fork_guard{mutex};
+        ForkGuard fork_guard{mutex, ForkGuard::Level::outer};  // a parked lease's cache is asked under it
         std::unordered_map<CURL*, std::shared_ptr<EasyRecord>> records RINGLET_GUARDED_BY(mutex);
     };
     static constexpr std::size_t shard_count = 16;

@@ -1,6 +1,7 @@
 #include "compat/perform.hpp"
 
 #include "api/access.hpp"
+#include "base/made_once.hpp"
 #include "cache/cache.hpp"
 #include "cache/reasons.hpp"
 #include "compat/easy_table.hpp"
@@ -37,13 +38,12 @@ void look_for_a_place() noexcept {
 }
 
 const std::shared_ptr<Cache>& process_wide_cache() {
-    // Never destroyed, as the caches themselves.
-    static const auto& cache = []() -> const std::shared_ptr<Cache>& {
-        const auto& made = *new std::shared_ptr<Cache>(Access::cache(ConnectionCache::process_wide()));
-        if (lanes_are_parked()) made->when_somebody_waits(look_for_a_place);
-        return made;
-    }();
-    return cache;
+    static constinit std::atomic<std::shared_ptr<Cache>*> cache{nullptr};
+    return made_once(cache, [] {
+        auto made = std::make_unique<std::shared_ptr<Cache>>(Access::cache(ConnectionCache::process_wide()));
+        if (lanes_are_parked()) (*made)->when_somebody_waits(look_for_a_place);
+        return made.release();
+    });
 }
 
 /// The handle's own lane that was kept or parked, where it will do, else one of the cache's.

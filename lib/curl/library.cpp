@@ -2,6 +2,8 @@
 
 #include "curl/api.hpp"
 
+#include <atomic>
+
 namespace ringlet::detail {
 namespace {
 
@@ -16,9 +18,16 @@ CurlFacts find_facts() {
     return facts;
 }
 
+constinit std::atomic<bool> begun{false};
+
 }  // namespace
 
+bool curl_has_begun() noexcept {
+    return begun.load(std::memory_order_relaxed);
+}
+
 void ensure_curl() {
+    begun.store(true, std::memory_order_relaxed);
     static const CURLcode once = curl().global_init(CURL_GLOBAL_DEFAULT);
     (void)once;
 }

@@ -7,6 +7,8 @@ namespace ringlet::detail {
 
 /// Runs curl_global_init once for ringlet's own sake: programs may balance theirs while idle lanes live.
 void ensure_curl();
+/// It has been called, by some thread.
+bool curl_has_begun() noexcept;
 
 /// Copied once: curl_version_info() writes to the same memory each time, whichever thread calls it.
 struct CurlFacts {

@@ -1,5 +1,7 @@
 #include "transfer/drop_log.hpp"
 
+#include "base/made_once.hpp"
+
 #include <algorithm>
 #include <vector>
 
@@ -20,8 +22,8 @@ std::string summary(std::uint64_t n, std::string_view origin) {
 
 DropLog& DropLog::instance() {
     // Never destroyed: a response of static storage may be dropped when everything else of its kind is gone.
-    static auto* const log = new DropLog;
-    return *log;
+    static constinit std::atomic<DropLog*> log{nullptr};
+    return made_once(log, [] { return new DropLog; });
 }
 
 void DropLog::finish(Log& log) noexcept {

@@ -11,10 +11,13 @@
 #include <filesystem>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "compat/easy_handle.hpp"
+#include "compat/free_lock.hpp"
 #include "compat/handle_traffic.h"
 #include "compat/program.hpp"
+#include "support/child.hpp"
 #include "support/fixture.hpp"
 #include "support/origin.hpp"
 #include "support/posix.hpp"
@@ -228,6 +231,56 @@ TEST_CASE("a thread can be cancelled in the middle of a transfer", "[compat][par
 TEST_CASE("under a limit nobody waits for ever for a lane that is parked", "[compat][parking]") {
     const auto self = std::filesystem::read_symlink("/proc/self/exe").string();
     const auto ran = run("RINGLET_MAX_CONNECTIONS=1 '" + self + "' '[limited]'");
+    INFO(ran.output);
+    CHECK(ran.exit_code == 0);
+}
+
+// Run by the next one, with one connection in all.
+TEST_CASE("a process forks while parked lanes give way", "[.limited-fork]") {
+    skip_where_fork_clashes_with_threads();
+    const Origin origin(respond_with(reply("x")));
+    const EasyHandle first(origin.url());  // the handles' table is older than the cache
+    const Parking parking(true);
+    std::atomic<bool> over = false;
+    std::atomic<int> served = 0, failures = 0;
+    {
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < 3; ++i) {
+            threads.emplace_back([&] {
+                EasyHandle easy(origin.url());
+                while (!over) ++(easy.perform() == CURLE_OK ? served : failures);
+            });
+        }
+        int ended = 0;
+        for (int i = 0; i < 300; ++i) {
+            const auto child = ::fork();
+            if (child == 0) ::_exit(0);
+            ended += exit_code_of(child) == 0;
+        }
+        CHECK(ended == 300);
+        CHECK(eventually([&, before = served.load()] { return served > before; }));
+        over = true;
+    }
+    CHECK(failures == 0);
+}
+
+TEST_CASE("a child takes over a lock that a thread of its parent had", "[compat][parking][fork]") {
+    detail::FreeLock lock;
+    lock.lock();
+    CHECK(in_child([&] {
+              const bool open = lock.try_lock();
+              lock.lock();
+              return !open && !lock.try_lock();
+          }) == 0);
+    CHECK_FALSE(lock.try_lock());
+    lock.unlock();
+    CHECK(lock.try_lock());
+}
+
+TEST_CASE("a fork and a parked lane that gives way do not wait for each other", "[compat][parking][fork]") {
+    skip_where_fork_clashes_with_threads();
+    const auto self = std::filesystem::read_symlink("/proc/self/exe").string();
+    const auto ran = run("RINGLET_MAX_CONNECTIONS=1 timeout 60 '" + self + "' '[limited-fork]'");
     INFO(ran.output);
     CHECK(ran.exit_code == 0);
 }

@@ -24,15 +24,19 @@ inline int exit_code_of(pid_t child) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/// Whether a thread of this process is asleep, or has just ended.
+inline bool sleeps(pid_t thread) {
+    std::string stat;
+    std::getline(std::ifstream("/proc/self/task/" + std::to_string(thread) + "/stat"), stat);
+    const auto state = stat.rfind(") ");  // behind the thread's name
+    return state == std::string::npos || stat[state + 2] == 'S';
+}
+
 /// Whether each other thread of this process is asleep.
 inline bool others_sleep() {
-    const auto self = std::to_string(::gettid());
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-        if (task.path().filename() == self) continue;
-        std::string stat;
-        std::getline(std::ifstream(task.path() / "stat"), stat);
-        const auto state = stat.rfind(") ");  // behind the thread's name; empty: it has just ended
-        if (state != std::string::npos && stat[state + 2] != 'S') return false;
+        const auto thread = static_cast<pid_t>(std::stol(task.path().filename().string()));
+        if (thread != ::gettid() && !sleeps(thread)) return false;
     }
     return true;
 }

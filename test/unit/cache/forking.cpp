@@ -1,5 +1,6 @@
 // fork(): parent and child go on, each with connections of its own.
 #include "cache/continuation.hpp"
+#include "cache/fork_guard.hpp"
 #include "driver.hpp"
 #include "process_state.hpp"
 #include "support/child.hpp"
@@ -119,4 +120,27 @@ TEST_CASE("a child does not wait for requests that its parent has between two co
         return Clock::now() - before >= 100ms;
     });
     CHECK(own == 0);
+}
+
+TEST_CASE("fork takes mutexes in the order in which threads take them", "[cache][fork]") {
+    skip_where_a_child_has_no_threads();
+    const int code = in_child([] {  // which ends if they wait for each other
+        detail::Mutex outer, inner;
+        const detail::ForkGuard outer_guard(outer, detail::ForkGuard::Level::outer);
+        const detail::ForkGuard inner_guard(inner);
+        std::atomic<bool> locked = false;
+        std::atomic<pid_t> forking = 0;
+        const std::jthread holder([&] {
+            const detail::Lock first(outer);
+            locked = true;
+            while (forking == 0 || !sleeps(forking)) std::this_thread::yield();
+            const detail::Lock second(inner);
+        });
+        while (!locked) std::this_thread::yield();
+        forking = ::gettid();
+        const pid_t child = ::fork();
+        if (child == 0) ::_exit(0);
+        return exit_code_of(child) == 0;
+    });
+    CHECK(code == 0);
 }
