@@ -214,7 +214,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void wake_janitor_locked() noexcept RINGLET_REQUIRES(mutex_);
     Round idle_round(std::vector<Watched>& watched, Instant now, std::chrono::nanoseconds young)
         RINGLET_EXCLUDES(mutex_);
-    void lanes_ready(std::span<const Watched> ready) noexcept RINGLET_EXCLUDES(mutex_);
+    /// True: some of them had been lent meanwhile.
+    bool lanes_ready(std::span<const Watched> ready) noexcept RINGLET_EXCLUDES(mutex_);
     // inherited.cpp
     /// After each taking of the mutex: a forked child begins with an empty cache.
     void notice_fork() const noexcept RINGLET_REQUIRES(mutex_) {

@@ -65,13 +65,18 @@ class Janitor::Loop {
   private:
     /// False: it is time to end.
     bool sleep() {
+        const auto now = Clock::now();
+        const bool pause = now < pause_end_;
+        const Instant until = pause ? std::min(next_round_, pause_end_) : next_round_;
         timespec left{};
-        if (next_round_ != never) {
-            const auto span = std::max(next_round_ - Clock::now(), Clock::duration{});
+        if (until != never) {
+            const auto span = std::max(until - now, Clock::duration{});
             left.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(span).count();
             left.tv_nsec = (span % std::chrono::seconds(1)).count();
         }
-        if (::ppoll(polled_.data(), polled_.size(), next_round_ == never ? nullptr : &left, nullptr) < 0) {
+        for (auto& entry : polled_) entry.revents = 0;
+        const auto listed = pause ? 1 : polled_.size();
+        if (::ppoll(polled_.data(), listed, until == never ? nullptr : &left, nullptr) < 0) {
             if (errno != EINTR) rest();
             for (auto& entry : polled_) entry.revents = 0;
         }
@@ -114,7 +119,9 @@ class Janitor::Loop {
         polled_.resize(kept + 1);
         constexpr std::size_t at_a_time = 64;  // so that the mutex is never held for long
         for (std::size_t i = 0; i < ready_.size(); i += at_a_time) {
-            cache.lanes_ready(std::span(ready_).subspan(i, std::min(at_a_time, ready_.size() - i)));
+            const bool traffic =
+                cache.lanes_ready(std::span(ready_).subspan(i, std::min(at_a_time, ready_.size() - i)));
+            if (traffic) pause_end_ = Clock::now() + between_answers;
         }
     }
 
@@ -130,9 +137,13 @@ class Janitor::Loop {
         polled_.resize(1);
     }
     static constexpr std::chrono::seconds before_another_attempt{1};
+    // Sockets that stirred since they had been lent: the answers to come are left alone for so long, or many
+    // connections in use would wake the thread for each of theirs.
+    static constexpr std::chrono::milliseconds between_answers{10};
 
     std::shared_ptr<State> state_;
     Instant next_round_;
+    Instant pause_end_{};
     std::vector<Cache::Watched> watched_;
     std::vector<Cache::Watched> ready_;
     std::vector<pollfd> polled_;  // the pipe, then one for each of watched_

@@ -62,7 +62,8 @@ Cache::Round Cache::idle_round(std::vector<Watched>& watched, Instant now, std::
 }
 
 /// Something happened on these sockets, if they still belong to the lanes they were listed for.
-void Cache::lanes_ready(std::span<const Watched> ready) noexcept {
+bool Cache::lanes_ready(std::span<const Watched> ready) noexcept {
+    bool lent = false;
     Doomed doomed;
     {
         const Lock lock(mutex_);
@@ -73,6 +74,7 @@ void Cache::lanes_ready(std::span<const Watched> ready) noexcept {
             const auto& lane = policy_.lane(watched.slot);
             const bool same =
                 entry.epoch == watched.epoch && lane.in_use && lane.state == ConnectionState::idle;
+            lent = lent || !same;
             if (!same) continue;
             const CloseReason why = reason_of(entry.held->lane.check());
             if (why != CloseReason::none) policy_.discard(watched.slot, why);
@@ -80,6 +82,7 @@ void Cache::lanes_ready(std::span<const Watched> ready) noexcept {
         doomed = take_doomed_locked();
     }
     carry_out(std::move(doomed));
+    return lent;
 }
 
 }  // namespace ringlet::detail

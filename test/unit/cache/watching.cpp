@@ -171,6 +171,30 @@ TEST_CASE("traffic wakes the thread no more than about 30 times a second", "[cac
     CHECK(static_cast<double>(context_switches(thread) - before) < 80 * seconds + 5);
 }
 
+TEST_CASE("many lanes that are used now and then wake the thread no more often", "[cache]") {
+    Origin server(respond_with(reply("x")), {.record_requests = false});
+    const auto cache = make_cache();
+    constexpr int lanes = 40;
+    constexpr auto rest = 45ms;  // long enough to be watched when the next request comes
+    int wakes = 0, rounds = 0;
+    const auto start = Clock::now();
+    for (; rounds < 12; ++rounds) {
+        std::vector<Lease> lent;
+        for (int i = 0; i < lanes; ++i) {
+            lent.push_back(lend(cache, server));
+            send_get(lent.back(), server.url());
+        }
+        for (auto& lease : lent) cache->release(std::move(lease), {});
+        std::this_thread::sleep_for(rest);  // why: they have to come to rest
+        if (rounds == 0) wakes -= context_switches(janitor_threads().at(0));
+    }
+    wakes += context_switches(janitor_threads().at(0));
+    const auto seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    INFO(wakes << " wake-ups in " << seconds << " s, " << lanes * rounds << " requests");
+    CHECK(cache->stats().opened == lanes);
+    CHECK(wakes < 150 * seconds + 5);
+}
+
 TEST_CASE("requests at the very moment of expiry never meet a closed connection", "[cache][C073]") {
     Origin server(respond_with(reply("x")), {.record_requests = false});
     const auto cache = make_cache({.idle_timeout = 5ms});
