@@ -68,8 +68,10 @@ class RINGLET_API ConnectionCache {
 
     /// Opens what is missing to n idle connections to the URL's origin; how many there are afterwards. Limits
     /// hold: it opens none beyond max_idle or max_idle_per_host, and never waits for a slot. Throws Error
-    /// where the first connection cannot be opened. They have the default connection settings, and so are of
-    /// use to sessions that have changed none of them.
+    /// where the first connection cannot be opened; takes as long as libcurl tries (300 s each). They have
+    /// the default connection settings, and so are of use to sessions that have changed none of them. TCP
+    /// only: TLS comes with the request. Through an HTTP proxy of the environment too, but none through
+    /// others (https://, socks...://).
     std::size_t prewarm(std::string_view url, std::size_t n);
     std::size_t prewarm(std::string_view url, std::size_t n, std::error_code& ec);
     /// Closes idle connections, and each leased one when it comes back; how many were idle.
@@ -129,7 +131,8 @@ class RINGLET_API ConnectionCache::Builder {
     Builder& tcp_keepalive(Duration idle, Duration interval);
     /// How long a resolved name is believed. Default 60 s; 0: not at all.
     Builder& dns_ttl(Duration d);
-    /// Connections to host:port go to this numeric address. May be called for several.
+    /// Connections to host:port go to this numeric address. May be called for several; the last address of
+    /// the same host and port counts.
     Builder& resolve(std::string_view host, std::uint16_t port, std::string_view address);
     /// A dropped body whose rest is known to fit is drained instead of closing its connection. Default 0, 0:
     /// never.

@@ -1,10 +1,9 @@
 // Cache::acquire(): from a lane key to a lease.
 #include "cache/cache.hpp"
 #include "cache/reasons.hpp"
+#include "cache/this_thread.hpp"
 #include "cache/waiter.hpp"
 #include "ringlet/error.hpp"
-
-#include <pthread.h>
 
 namespace ringlet::detail {
 namespace {
@@ -12,11 +11,6 @@ namespace {
 std::uint64_t next_connection_id() noexcept {
     static std::atomic<std::uint64_t> last{0};
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
-UserId this_thread() noexcept {
-    constexpr unsigned same_for_all = 12;  // an address, within a page at the same place for each thread
-    return static_cast<UserId>(::pthread_self() >> same_for_all);
 }
 
 }  // namespace

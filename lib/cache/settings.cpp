@@ -2,6 +2,7 @@
 
 #include "ringlet/error.hpp"
 #include "value/origin.hpp"
+#include "value/url.hpp"
 
 #include <arpa/inet.h>
 
@@ -28,6 +29,15 @@ std::string text_of(Duration d) {
     if (ns % 1'000'000'000 == 0) return std::to_string(ns / 1'000'000'000) + " s";
     if (ns % 1'000'000 == 0) return std::to_string(ns / 1'000'000) + " ms";
     return std::to_string(ns) + " ns";
+}
+
+/// For a message: on one line, and without anything that may be a password.
+std::string in_quotes(std::string_view text) {
+    std::string shown = redacted_unparsed(text);
+    for (char& c : shown) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    }
+    return '"' + shown + '"';
 }
 
 void at_least_one(std::string_view setting, Limit limit,
@@ -62,22 +72,23 @@ void usable(const std::string& origin, Limit limit) {
     try {
         (void)normalise_origin(origin);
     } catch (const Error&) {
-        refuse("host_limit", '"' + origin + '"', "an origin such as \"https://example.com\"");
+        refuse("host_limit", in_quotes(origin), "an origin such as \"https://example.com\"");
     }
     at_least_one("host_limit(" + origin + ")", limit);
 }
 
 void usable(const CacheSettings::Resolve& entry) {
     const std::string setting = "resolve(" + entry.host + ")";
-    if (entry.host.empty() ||
+    // A sign in front would mean something else to libcurl.
+    if (entry.host.empty() || entry.host.front() == '-' || entry.host.front() == '+' ||
         entry.host.find_first_of(std::string_view(" :,\r\n\0", 6)) != std::string::npos) {
-        refuse("resolve", '"' + entry.host + '"', "a host name");
+        refuse("resolve", in_quotes(entry.host), "a host name");
     }
     if (entry.port == 0) refuse(setting, "port 0", "1 to 65535");
     in6_addr ignored{};
     const bool numeric = inet_pton(AF_INET, entry.address.c_str(), &ignored) == 1 ||
                          inet_pton(AF_INET6, entry.address.c_str(), &ignored) == 1;
-    if (!numeric) refuse(setting, '"' + entry.address + '"', "a numeric IPv4 or IPv6 address");
+    if (!numeric) refuse(setting, in_quotes(entry.address), "a numeric IPv4 or IPv6 address");
 }
 
 // Each setting with the name of its builder function.

@@ -252,6 +252,7 @@ void Policy::start(Lane& lane) noexcept {
     lane.generation = generation_;
     lane.origin_generation = generations_[index_of(lane.origin)];
     lane.requests = 0;
+    lane.created = {};
     lane.lifetime_end = never;
     lane.idle_limit = std::chrono::nanoseconds::max();
 }

@@ -138,6 +138,8 @@ class Policy {
     std::size_t waiting() const noexcept { return admission_.waiting(); }
     std::size_t waiting(OriginId origin) const noexcept { return admission_.waiting(origin); }
     const IdleSet& idle() const noexcept { return idle_; }
+    /// Whom acquire() would lend, once what has expired is discarded.
+    std::optional<LaneId> choose(KeyId key, UserId user, Instant now) const noexcept;
 
     struct Lane {
         bool in_use = false;  // the rest means something
@@ -163,7 +165,6 @@ class Policy {
     LaneId open_lane(KeyId key, OriginId origin);
     void start(Lane& lane) noexcept;
     void set_state(Lane& lane, ConnectionState state) noexcept;
-    std::optional<LaneId> choose(KeyId key, UserId user, Instant now) const noexcept;
     Answer lease(LaneId lane, UserId user) noexcept;
     void discard_expired(KeyId key, Instant now) noexcept;
     void make_room(OriginId origin, Instant now) noexcept;
