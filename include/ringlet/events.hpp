@@ -66,7 +66,7 @@ struct ConnectionInfo {
 struct Event {
     enum class Kind : std::uint8_t {
         opened,    ///< a connection was established
-        leased,    ///< a connection was lent to a request
+        leased,    ///< a connection was lent to a request (or to prewarm(), which opens it)
         reused,    ///< ... and it had served before
         released,  ///< it came back and stays open
         closed,    ///< it was closed: `reason`

@@ -1,6 +1,7 @@
 #include "lane/adopted_socket.hpp"
 
 #include "curl/api.hpp"
+#include "ringlet/error.hpp"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -30,7 +31,8 @@ int detach_descriptor(int inside) {
     if (dummy >= 0) ::close(dummy);
     if (replaced) return own;
     if (own >= 0) ::close(own);
-    throw std::system_error(number, std::generic_category(), "no descriptor for the connection");
+    throw Error(Errc::connect,
+                "no descriptor for the connection: " + std::generic_category().message(number));
 }
 
 bool adoption_needs_swap() noexcept {

@@ -52,7 +52,7 @@ class AdoptedSocket {
     /// Whether it is to be closed is another's to say.
     void forget() noexcept { fd_ = -1; }
     /// The descriptor, the caller's again. If libcurl has it, libcurl is left with a socket that leads
-    /// nowhere: no transfer may be running. Throws std::system_error when there are no descriptors left.
+    /// nowhere: no transfer may be running. Throws Error{connect} when there are no descriptors left.
     int take_back();
 
   private:
@@ -65,7 +65,7 @@ class AdoptedSocket {
 };
 
 /// Takes a connection from under a descriptor that libcurl has, which then leads nowhere: the new descriptor.
-/// Throws std::system_error.
+/// Throws Error{connect}.
 int detach_descriptor(int inside);
 
 /// This libcurl cannot take over a connected socket as it is.

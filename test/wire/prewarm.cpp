@@ -2,13 +2,16 @@
 #include "ringlet/ringlet.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <string>
 #include <vector>
 
+#include "support/environment.hpp"
 #include "support/fixture.hpp"
 #include "support/origin.hpp"
 #include "support/posix.hpp"
+#include "support/proxy.hpp"
 
 namespace {
 
@@ -55,6 +58,47 @@ TEST_CASE("a prewarmed connection serves https: the handshake comes with the req
     CHECK(client.session.get(url).text() == "ok");
     CHECK(origin.accepts() == 3);
     CHECK(client.cache.stats().idle == 2);
+}
+
+TEST_CASE("prewarm goes through the proxy that the request would use", "[wire][prewarm][proxy]") {
+    test::OriginOptions tls;
+    tls.tls = true;
+    Origin plain(test::respond_with(test::reply("ok"))), secure(test::respond_with(test::reply("ok")), tls);
+    test::HttpProxy for_http, for_https;
+    const test::Environment environment(
+        {{"http_proxy", for_http.url()}, {"https_proxy", for_https.url()}, {"NO_PROXY", "localhost"}});
+    test::Client client;
+    CHECK(client.cache.prewarm(plain.url(), 1) == 1);
+    REQUIRE(for_http.origin().wait_for_accepts(1));
+    CHECK(client.session.get(plain.url()).text() == "ok");
+    CHECK(for_http.origin().accepts() == 1);
+
+    CHECK(client.cache.prewarm(secure.url_for("127.0.0.1"), 1) == 1);
+    REQUIRE(for_https.origin().wait_for_accepts(1));
+    CHECK(for_https.connects() == 0);
+    const auto refused = outcome_of([&] { client.session.get(secure.url_for("127.0.0.1")); });
+    CHECK(refused.code == Errc::tls);  // by the default authorities
+    CHECK(for_https.connects() == 1);
+    CHECK(for_https.origin().accepts() == 1);
+    CHECK(for_http.origin().accepts() == 1);
+
+    CHECK(client.cache.prewarm(plain.url_for("localhost"), 1) == 1);
+    REQUIRE(plain.wait_for_accepts(2));
+    CHECK(client.session.get(plain.url_for("localhost")).text() == "ok");
+    CHECK(plain.accepts() == 2);
+    CHECK(client.cache.stats().closed_by[CloseReason::peer_closed] == 0);
+}
+
+TEST_CASE("prewarm opens nothing where a proxy wants more than TCP first", "[wire][prewarm][proxy]") {
+    Origin origin(test::respond_with(test::reply("ok")));
+    Origin listener(test::respond_with(test::reply("no")));
+    const auto at = "://127.0.0.1:" + std::to_string(listener.port());
+    const auto* const scheme = GENERATE("https", "socks5", "socks4a");
+    const test::Environment environment({{"all_proxy", scheme + at}});
+    test::Client client;
+    CHECK(client.cache.prewarm(origin.url(), 2) == 0);
+    CHECK(client.cache.stats().opened == 0);
+    CHECK(listener.accepts() == 0);
 }
 
 TEST_CASE("prewarm stays within the limits and says what there is", "[wire][prewarm]") {

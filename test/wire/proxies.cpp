@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ringlet/ringlet.hpp"
+#include "support/environment.hpp"
 #include "support/fixture.hpp"
 #include "support/origin.hpp"
 #include "support/proxy.hpp"
@@ -26,25 +27,6 @@ OriginOptions tls() {
 Script echo_target() {
     return handler([](const Recorded& request) { return reply("body of " + request.target); });
 }
-
-// Environment variables for the length of a scope.
-class Environment {
-  public:
-    explicit Environment(std::vector<std::pair<std::string, std::string>> variables) {
-        for (auto& [name, value] : variables) {
-            ::setenv(name.c_str(), value.c_str(), 1);
-            names_.push_back(std::move(name));
-        }
-    }
-    ~Environment() {
-        for (const auto& name : names_) ::unsetenv(name.c_str());
-    }
-    Environment(const Environment&) = delete;
-    Environment& operator=(const Environment&) = delete;
-
-  private:
-    std::vector<std::string> names_;
-};
 
 }  // namespace
 
