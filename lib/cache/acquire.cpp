@@ -66,11 +66,13 @@ Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& 
     Turn turn;
     Crowd crowd;
     Doomed doomed;
+    std::vector<Closed> forked;
     try {
         const Lock lock(mutex_);
         notice_fork();
         if (closed() && (!limits.continuation || interrupting_))
             fail_acquire(Errc::cache_closed, "the cache has been shut down");
+        if (!forked_.empty()) forked.swap(forked_);
         const auto taken = keys_.take(key);
         waiter.key = taken.key;
         try {
@@ -98,6 +100,7 @@ Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& 
         carry_out(std::move(doomed));
         throw;
     }
+    for (const auto& closed : forked) tell_closed(closed);
     carry_out(std::move(doomed));
     if (turn.kind == Answer::Kind::refuse) refuse(Errc::acquire_timeout, key, {}, crowd);
     return turn;

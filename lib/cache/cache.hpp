@@ -196,6 +196,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // closing.cpp
     Doomed take_doomed_locked() noexcept RINGLET_REQUIRES(mutex_);
     void carry_out(Doomed&& doomed) noexcept RINGLET_EXCLUDES(mutex_);
+    void tell_closed(const Closed& closed) noexcept RINGLET_EXCLUDES(mutex_);
     void report_closed_locked(const Closed& closed) noexcept RINGLET_REQUIRES(mutex_);
     void count_closed_locked(CloseReason why) noexcept RINGLET_REQUIRES(mutex_);
     // shutdown.cpp
@@ -255,6 +256,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     /// Of the parent process, in a child: lent when it forked. They are kept until their leases come back, if
     /// ever.
     std::vector<std::unique_ptr<CachedLane>> inherited_ RINGLET_GUARDED_BY(mutex_);
+    std::vector<Closed> forked_ RINGLET_GUARDED_BY(mutex_);  // to be told of with the next request
 
     ForkGuard fork_guard_{mutex_};
 };

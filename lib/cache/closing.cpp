@@ -21,12 +21,15 @@ void Cache::carry_out(Doomed&& doomed) noexcept {
             const Lock lock(mutex_);
             report_closed_locked(closed);
         }
-        if (!closed.was_connected) continue;
-        teller_.tell({.kind = Event::Kind::closed,
-                      .connection_id = closed.id,
-                      .origin = closed.key.origin(),
-                      .reason = closed.reason});
+        if (closed.was_connected) tell_closed(closed);
     }
+}
+
+void Cache::tell_closed(const Closed& closed) noexcept {
+    teller_.tell({.kind = Event::Kind::closed,
+                  .connection_id = closed.id,
+                  .origin = closed.key.origin(),
+                  .reason = closed.reason});
 }
 
 void Cache::report_closed_locked(const Closed& closed) noexcept {

@@ -14,7 +14,13 @@ void Cache::drop_inherited_locked() noexcept {
     generation_ = fork_generation();
     for (auto& entry : entries_) {
         if (!entry.held) continue;
-        if (entry.held->connected) count_closed_locked(CloseReason::forked);
+        if (entry.held->connected) {
+            count_closed_locked(CloseReason::forked);
+            forked_.push_back({.reason = CloseReason::forked,
+                               .id = entry.id,
+                               .key = entry.held->lane.key(),
+                               .was_connected = true});
+        }
         const bool idle =
             policy_.lane(static_cast<LaneId>(&entry - entries_.data())).state == ConnectionState::idle;
         if (!idle) inherited_.push_back(std::move(entry.held));

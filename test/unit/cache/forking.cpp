@@ -10,6 +10,7 @@
 #include <future>
 #include <memory>
 #include <thread>
+#include <vector>
 
 using namespace ringlet;
 using namespace ringlet::test;
@@ -33,6 +34,34 @@ TEST_CASE("a child begins with an empty cache, its parent keeps its connections"
     CHECK(request(cache, server) == CloseReason::none);  // on the connection it had
     CHECK(server.accepts() == 2);
     CHECK(server.errors().empty());
+}
+
+TEST_CASE("a child's observer is told of what it does not inherit", "[cache][fork]") {
+    skip_where_a_child_has_no_threads();
+    struct Closings final : Observer {
+        void on_event(const Event& event) override {
+            if (event.kind != Event::Kind::closed) return;
+            reasons.push_back(event.reason);
+            ids.push_back(event.connection_id);
+        }
+        std::vector<CloseReason> reasons;
+        std::vector<std::uint64_t> ids;
+    };
+    Origin server(respond_with(reply("x")));
+    const auto observer = std::make_shared<Closings>();
+    const auto cache = make_cache({.observer = observer});
+    Lease lent = lend(cache, server);
+    request(cache, server);
+    REQUIRE(cache->stats().open == 2);
+    const auto id = lent->id();
+    const int result = in_child([&] {
+        if (request(cache, server) != CloseReason::none) return false;
+        return observer->reasons == std::vector(2, CloseReason::forked) && observer->ids.at(0) == id &&
+               observer->ids.at(1) == id + 1 && request(cache, server) == CloseReason::none &&
+               observer->reasons.size() == 2;
+    });
+    CHECK(result == 0);
+    CHECK(observer->reasons.empty());
 }
 
 TEST_CASE("a lease that the child inherits ends without a word on the wire", "[cache][fork]") {
