@@ -68,10 +68,11 @@ class RINGLET_API ConnectionCache {
 
     /// Opens what is missing to n idle connections to the URL's origin; how many there are afterwards. Limits
     /// hold: it opens none beyond max_idle or max_idle_per_host, and never waits for a slot. Throws Error
-    /// where the first connection cannot be opened; takes as long as libcurl tries (300 s each). They have
-    /// the default connection settings, and so are of use to sessions that have changed none of them. TCP
-    /// only: TLS comes with the request. Through an HTTP proxy of the environment too, but none through
-    /// others (https://, socks...://).
+    /// where the first connection cannot be opened. Takes as long as libcurl tries: at most 300 s for each.
+    ///
+    /// They have the default connection settings, and so are of use to sessions that have changed none of
+    /// them. TCP only: TLS comes with the request. An HTTP proxy of the environment is connected to instead;
+    /// where it names another kind (https://, socks...://) none are opened, whatever NO_PROXY says.
     std::size_t prewarm(std::string_view url, std::size_t n);
     std::size_t prewarm(std::string_view url, std::size_t n, std::error_code& ec);
     /// Closes idle connections, and each leased one when it comes back; how many were idle.

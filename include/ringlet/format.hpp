@@ -4,7 +4,8 @@
 //     fmt::print("{:>20}\n", error.phase());  // each takes the format specification of a string
 //
 // Every text is one line, but for those of Explanation and Headers. They are for people and logs: their words
-// may change between versions. Header fields are written as they are, credentials and cookies too.
+// may change between versions. The values of Authorization, Proxy-Authorization, Cookie and
+// Set-Cookie are left out.
 #pragma once
 
 #include <ringlet/connection_cache.hpp>
@@ -19,6 +20,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>  // fmt::join, since fmt 11
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -189,8 +191,17 @@ inline std::string_view text_of(const Error& error) noexcept {
     return error.what();
 }
 
+inline bool is_secret(std::string_view field_name) noexcept {
+    constexpr std::string_view secret[] = {"authorization", "proxy-authorization", "cookie", "set-cookie"};
+    return std::ranges::any_of(secret, [field_name](std::string_view name) {
+        return std::ranges::equal(name, field_name, [](char a, char b) {
+            return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
+        });
+    });
+}
+
 inline std::string text_of(const HeaderField& field) {
-    return fmt::format("{}: {}", field.name, field.value);
+    return fmt::format("{}: {}", field.name, is_secret(field.name) ? "..." : field.value);
 }
 
 inline std::string text_of(const Headers& headers) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/session_state.hpp"
+#include "base/fork.hpp"
 #include "lane/adopted_socket.hpp"
 #include "lane/lane.hpp"
 #include "ringlet/socket.hpp"

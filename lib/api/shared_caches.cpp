@@ -40,8 +40,8 @@ class SharedCaches {
     ConnectionCache add(const std::string& name, const ConnectionCache& cache) {
         // Only now that a cache has been made: exit goes backwards, and this must come before the end of what
         // it needs.
-        if (!registered_.exchange(true)) (void)std::atexit([] { instance().abandon_all(); });
         const detail::Lock lock(mutex_);
+        if (!std::exchange(registered_, true)) (void)std::atexit([] { instance().abandon_all(); });
         return caches_.emplace(name, cache).first->second;
     }
 
@@ -55,10 +55,10 @@ class SharedCaches {
         for (const auto& [name, cache] : caches) detail::Access::cache(cache)->abandon();
     }
 
-    std::atomic<bool> registered_{false};  // to be called at exit
     detail::Mutex mutex_;
     detail::ForkGuard fork_guard_{mutex_};
     std::map<std::string, ConnectionCache> caches_ RINGLET_GUARDED_BY(mutex_);
+    bool registered_ RINGLET_GUARDED_BY(mutex_) = false;  // to be called at exit
 };
 
 }  // namespace

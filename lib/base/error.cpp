@@ -1,6 +1,9 @@
 #include "ringlet/error.hpp"
 
+#include "base/made_once.hpp"
+
 #include <array>
+#include <atomic>
 #include <utility>
 
 namespace ringlet::inline v1 {
@@ -60,8 +63,8 @@ class Category final : public std::error_category {
 }  // namespace
 
 const std::error_category& ringlet_category() noexcept {
-    static const Category category;
-    return category;
+    static constinit std::atomic<const Category*> category{nullptr};
+    return detail::made_once(category, [] { return new const Category; });
 }
 
 std::error_code make_error_code(Errc code) noexcept {

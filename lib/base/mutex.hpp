@@ -11,7 +11,7 @@
 
 namespace ringlet::detail {
 
-/// What is done under it takes less than a microsecond nearly always. So whoever finds it taken looks again
+/// What requests do under it takes less than a microsecond. So whoever finds it taken looks again
 /// for some microseconds before it sleeps: a sleep and its end take longer than the holder needs, unless that
 /// one has lost its processor meanwhile.
 class RINGLET_CAPABILITY("mutex") Mutex {

@@ -72,7 +72,6 @@ Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& 
         notice_fork();
         if (closed() && (!limits.continuation || interrupting_))
             fail_acquire(Errc::cache_closed, "the cache has been shut down");
-        if (!forked_.empty()) forked.swap(forked_);
         const auto taken = keys_.take(key);
         waiter.key = taken.key;
         try {
@@ -91,6 +90,7 @@ Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& 
             throw;
         }
         doomed = take_doomed_locked();
+        if (!forked_.empty()) forked.swap(forked_);
         if (turn.kind == Answer::Kind::refuse) {
             crowd = crowd_locked(taken.key);
             if (waiter.counts) ++totals_.acquire_timeouts;

@@ -1,6 +1,7 @@
-// Cache: executes the policy's answers. The only mutex of the library's request path; joins policy and lanes.
+// Cache: executes the policy's answers, under a mutex; joins policy and lanes.
 #pragma once
 
+#include "base/fork.hpp"
 #include "base/log.hpp"
 #include "base/mutex.hpp"
 #include "cache/cached_lane.hpp"

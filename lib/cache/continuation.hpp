@@ -1,8 +1,8 @@
 // Continuation: a request between two leases.
 #pragma once
 
+#include "base/fork.hpp"
 #include "cache/cache.hpp"
-#include "lane/lane.hpp"
 
 #include <cstdint>
 #include <memory>

@@ -57,20 +57,15 @@ Explanation Cache::explain(const LaneKey& key) const {
     Explanation found;
     const Lock lock(mutex_);
     notice_fork();
-    std::optional<LaneId> best;
-    const auto known = keys_.find(key);
-    const LaneId chosen =
-        known ? policy_.choose(*known, this_thread(), now).value_or(no_id<LaneId>) : no_id<LaneId>;
     for (std::uint32_t i = 0; i < policy_.lanes(); ++i) {
         const LaneId slot{i};
         if (!policy_.lane(slot).in_use) continue;
         auto why = why_not_locked(slot, key, now);
         const bool usable = why.empty();
-        const bool newer = !best || policy_.idle().since(*best) <= policy_.idle().since(slot);
-        const bool settled = best == chosen;
-        if (usable && !settled && (slot == chosen || newer)) best = slot;
         found.candidates.push_back({info_locked(slot, now), usable, usable ? "usable" : std::move(why)});
     }
+    const auto known = keys_.find(key);
+    const auto best = known ? policy_.choose(*known, this_thread(), now) : std::nullopt;
     if (best) {
         found.chosen = entries_[index_of(*best)].id;
         found.summary = "connection " + std::to_string(found.chosen) + " would be reused";

@@ -1,14 +1,11 @@
 #include "cache/fork_guard.hpp"
 
-#include "curl/apply_options.hpp"
-#include "curl/ca_setup.hpp"
 #include "curl/library.hpp"
 
 #include <pthread.h>
 
 #include <array>
 #include <cstddef>
-#include <new>
 
 namespace ringlet::detail {
 namespace {
@@ -21,30 +18,18 @@ struct AllGuards {
 /// Never destroyed: caches may live in static objects.
 constinit AllGuards all_guards;
 
-/// What is computed once, at the first use: a child would wait for ever for a thread that is not there.
-void finish_first_uses() noexcept {
-    if (!curl_has_begun()) return;
-    try {
-        ensure_curl();
-        (void)curl_facts();
-        (void)hashed_ca_directory_usable();
-        (void)usual_codings();
-    } catch (const std::bad_alloc&) {
-        // Then it is not being computed either.
-    }
-}
-
 }  // namespace
 
 struct ForkHandlers {
     static void prepare() RINGLET_UNANALYSED {
-        finish_first_uses();
+        curl_first_use().lock();
         all_guards.mutex.lock();
         for_each([](Mutex& mutex) RINGLET_UNANALYSED { mutex.lock(); });
     }
     static void resume() RINGLET_UNANALYSED {
         for_each([](Mutex& mutex) RINGLET_UNANALYSED { mutex.unlock(); });
         all_guards.mutex.unlock();
+        curl_first_use().unlock();
     }
 
   private:
@@ -58,9 +43,10 @@ struct ForkHandlers {
 
 namespace {
 
-// When the program is loaded: no fork() can come in between.
-[[maybe_unused]] const int registered =
+// Before a static object of the program can fork.
+[[gnu::constructor(101)]] void register_handlers() {
     pthread_atfork(ForkHandlers::prepare, ForkHandlers::resume, ForkHandlers::resume);
+}
 
 }  // namespace
 

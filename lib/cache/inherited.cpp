@@ -16,10 +16,11 @@ void Cache::drop_inherited_locked() noexcept {
         if (!entry.held) continue;
         if (entry.held->connected) {
             count_closed_locked(CloseReason::forked);
-            forked_.push_back({.reason = CloseReason::forked,
-                               .id = entry.id,
-                               .key = entry.held->lane.key(),
-                               .was_connected = true});
+            if (teller_.heard())
+                forked_.push_back({.reason = CloseReason::forked,
+                                   .id = entry.id,
+                                   .key = entry.held->lane.key(),
+                                   .was_connected = true});
         }
         const bool idle =
             policy_.lane(static_cast<LaneId>(&entry - entries_.data())).state == ConnectionState::idle;

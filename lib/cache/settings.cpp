@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -79,9 +80,12 @@ void usable(const std::string& origin, Limit limit) {
 
 void usable(const CacheSettings::Resolve& entry) {
     const std::string setting = "resolve(" + entry.host + ")";
-    // A sign in front would mean something else to libcurl.
-    if (entry.host.empty() || entry.host.front() == '-' || entry.host.front() == '+' ||
-        entry.host.find_first_of(std::string_view(" :,\r\n\0", 6)) != std::string::npos) {
+    // To libcurl a sign in front is a command, and "*" every host.
+    const bool command = entry.host.starts_with('-') || entry.host.starts_with('+') || entry.host == "*";
+    const auto bad = [](unsigned char c) {
+        return c <= ' ' || c == 0x7f || c == ':' || c == ',' || c == '@';
+    };
+    if (entry.host.empty() || command || std::ranges::any_of(entry.host, bad)) {
         refuse("resolve", in_quotes(entry.host), "a host name");
     }
     if (entry.port == 0) refuse(setting, "port 0", "1 to 65535");

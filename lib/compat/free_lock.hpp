@@ -1,7 +1,7 @@
 // FreeLock: a mutex without an owner. Header only.
 #pragma once
 
-#include "lane/lane.hpp"
+#include "base/fork.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -9,7 +9,8 @@
 namespace ringlet::detail {
 
 /// Any thread may unlock it: the one that locked it may have been cancelled since. In a forked child whoever
-/// waits for one that was locked before takes it over: that thread is the parent's.
+/// waits for one that was locked before takes it over: that thread is the parent's. (But for one that forks
+/// while it has it, in a callback: whoever might wait then sees that the handle is running, and does not.)
 class FreeLock {
   public:
     bool try_lock() noexcept { return change(open); }

@@ -25,10 +25,8 @@
 namespace ringlet::detail {
 namespace {
 
-std::atomic<bool>& parking() noexcept {
-    static std::atomic<bool> on{curl_version_number() >= 0x081500};
-    return on;
-}
+enum class Parks : unsigned char { as_libcurl_needs, no, yes };
+constinit std::atomic<Parks> parking{Parks::as_libcurl_needs};
 
 /// Parked lanes hold slots for handles that may never need them again: they give way to those who wait.
 /// Called by each of these once it stands in the order, so that it either finds a lane parked, or is seen to
@@ -201,11 +199,14 @@ CURLcode perform_somehow(CURL* easy, EasyRecord& record) {
 }  // namespace
 
 bool lanes_are_parked() noexcept {
-    return parking().load(std::memory_order_relaxed);
+    constexpr unsigned shares_objects_since = 0x081500;
+    const auto set = parking.load(std::memory_order_relaxed);
+    if (set == Parks::as_libcurl_needs) return curl_version_number() >= shares_objects_since;
+    return set == Parks::yes;
 }
 
 void set_lanes_are_parked(bool on) noexcept {
-    parking().store(on);
+    parking.store(on ? Parks::yes : Parks::no);
     process_wide_cache()->when_somebody_waits(on ? look_for_a_place : nullptr);
 }
 

@@ -37,8 +37,11 @@ void print_statistics() noexcept {
 }  // namespace
 
 bool pooling_enabled() noexcept {
-    static const bool enabled = !is_on("RINGLET_DISABLE");
-    return enabled;
+    enum class Known : unsigned char { nothing, no, yes };
+    static constinit std::atomic<Known> known{Known::nothing};
+    if (known.load(std::memory_order_relaxed) == Known::nothing)
+        known.store(is_on("RINGLET_DISABLE") ? Known::no : Known::yes, std::memory_order_relaxed);
+    return known.load(std::memory_order_relaxed) == Known::yes;
 }
 
 void count_passed_through() noexcept {
@@ -46,17 +49,15 @@ void count_passed_through() noexcept {
 }
 
 void arrange_statistics() noexcept {
-    static const bool arranged = [] {
-        if (!is_on("RINGLET_STATS")) return false;
-        try {
-            // Exit goes backwards: the figures must be printed before this cache is given up.
-            (void)ConnectionCache::process_wide();
-        } catch (const std::exception&) {
-            return false;
-        }
-        return std::atexit(print_statistics) == 0;
-    }();
-    (void)arranged;
+    static constinit std::atomic<bool> arranged{false};
+    if (arranged.load(std::memory_order_relaxed) || arranged.exchange(true) || !is_on("RINGLET_STATS"))
+        return;
+    try {
+        // Exit goes backwards: the figures must be printed before this cache is given up.
+        (void)ConnectionCache::process_wide();
+        (void)std::atexit(print_statistics);
+    } catch (const std::exception&) {  // without them then
+    }
 }
 
 }  // namespace ringlet::detail

@@ -1,9 +1,11 @@
 #include "curl/apply_options.hpp"
 
+#include "base/made_once.hpp"
 #include "curl/raw_options.hpp"
 #include "ringlet/error.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <new>
 #include <string>
@@ -151,7 +153,8 @@ void apply_content(CURL* easy, const WireOptions& options) {
 // What is offered by default: whatever this libcurl decodes, but "deflate". Servers do not agree on what
 // that means (RFC 9110 section 8.4.1.2), all of them have gzip, and libcurl writes a request byte by byte.
 const std::string& usual_codings() {
-    static const std::string codings = [] {
+    static constinit std::atomic<const std::string*> codings{nullptr};
+    return made_once(codings, [] {
         const int features = curl_facts().features;
         std::string list;
         const auto add = [&](int feature, const char* name) {
@@ -160,9 +163,8 @@ const std::string& usual_codings() {
         add(CURL_VERSION_LIBZ, "gzip");
         add(CURL_VERSION_BROTLI, "br");
         add(CURL_VERSION_ZSTD, "zstd");
-        return list;
-    }();
-    return codings;
+        return new const std::string(std::move(list));
+    });
 }
 
 void check_option(CURLcode code, const char* setting) {

@@ -1,6 +1,7 @@
 #include "curl/ca_setup.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -49,14 +50,17 @@ bool ca_directory_covers(const char* directory, const char* bundle) {
 }
 
 bool hashed_ca_directory_usable() noexcept {
-    static const bool usable = [] {
+    enum class Known : unsigned char { nothing, no, yes };
+    static constinit std::atomic<Known> known{Known::nothing};  // two threads may find out, both the same
+    if (known.load(std::memory_order_relaxed) == Known::nothing) {
+        bool usable = false;
         try {
-            return find_out();
-        } catch (...) {
-            return false;
+            usable = find_out();
+        } catch (...) {  // no memory: as if it were not
         }
-    }();
-    return usable;
+        known.store(usable ? Known::yes : Known::no, std::memory_order_relaxed);
+    }
+    return known.load(std::memory_order_relaxed) == Known::yes;
 }
 
 void use_hashed_ca_directory(CURL* easy) noexcept {

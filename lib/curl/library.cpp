@@ -1,5 +1,6 @@
 #include "curl/library.hpp"
 
+#include "base/mutex.hpp"
 #include "curl/api.hpp"
 
 #include <atomic>
@@ -18,24 +19,32 @@ CurlFacts find_facts() {
     return facts;
 }
 
-constinit std::atomic<bool> begun{false};
+// Not statics of the functions: a child that is forked while another thread is at it would wait for ever.
+constinit Mutex first_use;
+constinit std::atomic<bool> started{false};
+// Never destroyed: handles may be used in destructors of static objects.
+constinit std::atomic<const CurlFacts*> facts{nullptr};
 
 }  // namespace
 
-bool curl_has_begun() noexcept {
-    return begun.load(std::memory_order_relaxed);
+Mutex& curl_first_use() noexcept {
+    return first_use;
 }
 
 void ensure_curl() {
-    begun.store(true, std::memory_order_relaxed);
-    static const CURLcode once = curl().global_init(CURL_GLOBAL_DEFAULT);
-    (void)once;
+    if (started.load(std::memory_order_acquire)) return;
+    const Lock lock(first_use);
+    if (started.load(std::memory_order_relaxed)) return;
+    (void)curl().global_init(CURL_GLOBAL_DEFAULT);
+    started.store(true, std::memory_order_release);
 }
 
 const CurlFacts& curl_facts() {
-    // Never destroyed: handles may be used in destructors of static objects.
-    static const CurlFacts& facts = *new CurlFacts(find_facts());
-    return facts;
+    if (const auto* known = facts.load(std::memory_order_acquire)) return *known;
+    const Lock lock(first_use);
+    if (facts.load(std::memory_order_relaxed) == nullptr)
+        facts.store(new CurlFacts(find_facts()), std::memory_order_release);
+    return *facts.load(std::memory_order_relaxed);
 }
 
 unsigned curl_version_number() noexcept {

@@ -5,10 +5,13 @@
 
 namespace ringlet::detail {
 
+class Mutex;
+
 /// Runs curl_global_init once for ringlet's own sake: programs may balance theirs while idle lanes live.
 void ensure_curl();
-/// It has been called, by some thread.
-bool curl_has_begun() noexcept;
+/// Held by whoever is the first to call ensure_curl() or curl_facts(), for as long as that takes: to be held
+/// through a fork().
+Mutex& curl_first_use() noexcept;
 
 /// Copied once: curl_version_info() writes to the same memory each time, whichever thread calls it.
 struct CurlFacts {

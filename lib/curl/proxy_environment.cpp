@@ -26,4 +26,12 @@ std::string_view environment_proxy(bool https) noexcept {
                  : first_of({"http_proxy", "all_proxy", "ALL_PROXY"});
 }
 
+std::string proxy_scheme(std::string_view proxy) {
+    const auto end = proxy.find("://");
+    if (end == std::string_view::npos) return "http";
+    std::string scheme(proxy.substr(0, end));
+    for (char& c : scheme) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    return scheme;
+}
+
 }  // namespace ringlet::detail

@@ -1,6 +1,7 @@
 // The proxy that the environment names.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace ringlet::detail {
@@ -12,5 +13,8 @@ bool proxy_in_environment() noexcept;
 /// The one that libcurl would use for such a URL, but for NO_PROXY; empty: none. Valid until the environment
 /// changes.
 std::string_view environment_proxy(bool https) noexcept;
+
+/// In lower case, "http" where the proxy is written without one. As curl_easy_setopt(CURLOPT_PROXY) has it.
+std::string proxy_scheme(std::string_view proxy);
 
 }  // namespace ringlet::detail

@@ -1,6 +1,7 @@
 #include "lane/lane.hpp"
 
 #include "base/cancellation.hpp"
+#include "base/fork.hpp"
 #include "curl/ca_setup.hpp"
 #include "curl/proxy_environment.hpp"
 #include "lane/adopted_socket.hpp"

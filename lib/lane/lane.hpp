@@ -269,7 +269,4 @@ class Lane {
     EasyPtr easy_;
 };
 
-/// Counts forks seen by this process: a lane made under another number belongs to the parent.
-std::uint64_t fork_generation() noexcept;
-
 }  // namespace ringlet::detail

@@ -191,14 +191,13 @@ void Policy::retire() noexcept {
     for (auto lane = idle_.oldest(); lane; lane = idle_.oldest()) order_closed(*lane, CloseReason::shutdown);
 }
 
-// All of that key: the oldest ones are the first to expire unless a peer's hint or a lifetime came in
-// between; such a lane is caught when it is the newest.
+/// All of that key, wherever a peer's hint or a lifetime has put their ends.
 void Policy::discard_expired(KeyId key, Instant now) noexcept {
-    for (auto lane = idle_.oldest(key); lane && idle_.until(*lane) <= now; lane = idle_.oldest(key)) {
-        order_closed(*lane, expiry_reason(*lane));
-    }
-    for (auto lane = idle_.newest(key); lane && idle_.until(*lane) <= now; lane = idle_.newest(key)) {
-        order_closed(*lane, expiry_reason(*lane));
+    if (next_expiry() > now) return;
+    for (auto lane = idle_.newest(key); lane;) {
+        const LaneId looked_at = *lane;
+        lane = idle_.older_of_key(looked_at);
+        if (idle_.until(looked_at) <= now) order_closed(looked_at, expiry_reason(looked_at));
     }
 }
 
@@ -269,7 +268,8 @@ void Policy::set_state(Lane& lane, ConnectionState state) noexcept {
 std::optional<LaneId> Policy::choose(KeyId key, UserId user, Instant now) const noexcept {
     constexpr std::chrono::milliseconds about_the_same(1);
     constexpr int most_looked_at = 8;
-    const auto newest = idle_.newest(key);
+    auto newest = idle_.newest(key);
+    while (newest && idle_.until(*newest) <= now) newest = idle_.older_of_key(*newest);
     if (!newest || lanes_[*newest].user == user) return newest;
     auto lane = idle_.older_of_key(*newest);
     for (int i = 1; i < most_looked_at && lane; ++i, lane = idle_.older_of_key(*lane)) {

@@ -138,7 +138,7 @@ class Policy {
     std::size_t waiting() const noexcept { return admission_.waiting(); }
     std::size_t waiting(OriginId origin) const noexcept { return admission_.waiting(origin); }
     const IdleSet& idle() const noexcept { return idle_; }
-    /// Whom acquire() would lend, once what has expired is discarded.
+    /// Which idle lane acquire() would lend to that user.
     std::optional<LaneId> choose(KeyId key, UserId user, Instant now) const noexcept;
 
     struct Lane {

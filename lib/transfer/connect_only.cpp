@@ -1,6 +1,7 @@
 #include "transfer/connect_only.hpp"
 
 #include "curl/apply_options.hpp"
+#include "curl/proxy_environment.hpp"
 #include "lane/adopted_socket.hpp"
 #include "lane/lane.hpp"
 #include "ringlet/error.hpp"
@@ -125,13 +126,10 @@ int take_descriptor(Lane& lane) {
     return own;
 }
 
-bool https_proxy_possible(const WireOptions& wire) noexcept {
-    if (wire.proxy) return wire.proxy->starts_with("https://");
-    for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
-        const char* value = std::getenv(name);
-        if (value != nullptr && std::string_view(value).starts_with("https://")) return true;
-    }
-    return false;
+bool https_proxy_possible(const WireOptions& wire) {
+    const auto is_https = [](std::string_view proxy) { return proxy_scheme(proxy) == "https"; };
+    if (wire.proxy) return is_https(*wire.proxy);
+    return is_https(environment_proxy(false)) || is_https(environment_proxy(true));
 }
 
 }  // namespace ringlet::detail

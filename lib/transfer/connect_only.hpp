@@ -29,6 +29,6 @@ void connect_only(Lease& lease, const ConnectPlan& plan);
 int take_descriptor(Lane& lane);
 
 /// Some proxy that this lane may use is spoken to with TLS: then no descriptor carries plain bytes.
-bool https_proxy_possible(const WireOptions& wire) noexcept;
+bool https_proxy_possible(const WireOptions& wire);
 
 }  // namespace ringlet::detail

@@ -13,11 +13,6 @@
 namespace ringlet::detail {
 namespace {
 
-/// A connection through it begins with TCP, and with nothing else that a request would do once more.
-bool is_plain(std::string_view proxy) {
-    return proxy.find("://") == std::string_view::npos || proxy.starts_with("http://");
-}
-
 /// Scheme http whatever the port: libcurl then connects and does nothing more.
 std::string tcp_url(const Url& url) {
     const auto& origin = url.origin();
@@ -27,10 +22,14 @@ std::string tcp_url(const Url& url) {
 }  // namespace
 
 WarmUp::WarmUp(std::shared_ptr<Cache> cache, std::string_view url)
-    : cache_(std::move(cache)), url_(Url::parse(url)), key_(lane_key(url_, Options{})) {}
+    : cache_(std::move(cache)),
+      url_(Url::parse(url)),
+      key_(lane_key(url_, Options{})),
+      proxy_(environment_proxy(url_.https())) {}
 
 std::size_t WarmUp::open(std::size_t n) {
-    if (!is_plain(environment_proxy(url_.https()))) return cache_->idle_for(key_);
+    // Through others a connection begins with more than TCP, which the request would do once more.
+    if (proxy_scheme(proxy_) != "http") return cache_->idle_for(key_);
     const auto& settings = cache_->settings();
     const auto wanted =
         std::min({std::uint64_t{n}, settings.max_idle.value(), settings.max_idle_per_host.value()});
@@ -55,7 +54,7 @@ CloseReason WarmUp::open_one() {
     auto lease = cache_->acquire(key_, limits);
     ConnectPlan plan;
     plan.url = tcp_url(url_);
-    plan.wire.proxy = environment_proxy(url_.https());  // not the one for http, which this is to libcurl
+    plan.wire.proxy = proxy_;  // not the one for http, which this is to libcurl
     connect_only(lease, plan);
     auto& lane = *lease;
     const int fd = take_descriptor(lane);

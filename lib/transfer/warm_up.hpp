@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace ringlet::detail {
@@ -26,6 +27,7 @@ class WarmUp {
     std::shared_ptr<Cache> cache_;
     Url url_;
     LaneKey key_;
+    std::string proxy_;  // of the environment; empty: none
 };
 
 }  // namespace ringlet::detail

@@ -89,11 +89,28 @@ TEST_CASE("prewarm goes through the proxy that the request would use", "[wire][p
     CHECK(client.cache.stats().closed_by[CloseReason::peer_closed] == 0);
 }
 
+TEST_CASE("the proxy for http is not the one for https, however it is written", "[wire][prewarm][proxy]") {
+    Origin secure(test::respond_with(test::reply("ok")));
+    test::HttpProxy proxy;
+    const auto address = "127.0.0.1:" + std::to_string(proxy.port());
+    test::Client client;
+    {
+        const test::Environment environment({{"http_proxy", proxy.url()}});
+        CHECK(client.cache.prewarm("https://127.0.0.1:" + std::to_string(secure.port()), 1) == 1);
+        REQUIRE(secure.wait_for_accepts(1));
+        CHECK(proxy.origin().accepts() == 0);
+    }
+    const std::string written = GENERATE("HTTP://", "", "http://user:pass%40word@");
+    const test::Environment environment({{"http_proxy", written + address}});
+    CHECK(client.cache.prewarm("http://target.test/", 1) == 1);
+    CHECK(proxy.origin().wait_for_accepts(1));
+}
+
 TEST_CASE("prewarm opens nothing where a proxy wants more than TCP first", "[wire][prewarm][proxy]") {
     Origin origin(test::respond_with(test::reply("ok")));
     Origin listener(test::respond_with(test::reply("no")));
     const auto at = "://127.0.0.1:" + std::to_string(listener.port());
-    const auto* const scheme = GENERATE("https", "socks5", "socks4a");
+    const auto* const scheme = GENERATE("https", "HTTPS", "socks5", "socks4a");
     const test::Environment environment({{"all_proxy", scheme + at}});
     test::Client client;
     CHECK(client.cache.prewarm(origin.url(), 2) == 0);

@@ -1,5 +1,6 @@
 // Of the preloaded library only: libcurl's functions are those of the program's own libcurl, found at run
 // time. Takes the place of lib/curl/api.cpp.
+#include "base/made_once.hpp"
 #include "compat/preload/inside_libcurl.hpp"
 #include "curl/api.hpp"
 
@@ -7,6 +8,7 @@
 #include <link.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -96,15 +98,15 @@ CurlApi find_all() {
 }
 
 const CurlApi& table() {
-    static const CurlApi api = [] {
+    static constinit std::atomic<const CurlApi*> api{nullptr};
+    return made_once(api, [] {
         auto found = find_all();
         if (found.easy_init == nullptr || found.multi_poll == nullptr || found.url_set == nullptr) {
             std::fputs("ringlet: this program's libcurl cannot be found, or is too old\n", stderr);
             std::abort();
         }
-        return found;
-    }();
-    return api;
+        return new const CurlApi(found);
+    });
 }
 
 }  // namespace
@@ -138,11 +140,12 @@ int note_place(dl_phdr_info* object, std::size_t, void* data) {
 }  // namespace
 
 bool inside_libcurl(const void* address) noexcept {
-    static const Place place = [] {
+    static constinit std::atomic<const Place*> known{nullptr};
+    const auto& place = made_once(known, [] {
         Place found;
         ::dl_iterate_phdr(note_place, &found);
-        return found;
-    }();
+        return new const Place(found);
+    });
     const auto at = reinterpret_cast<std::uintptr_t>(address);
     return at >= place.begin && at < place.end;
 }
