@@ -134,11 +134,12 @@ struct Origin::Impl {
     Fd wake_up;
 
     mutable std::mutex mutex;  // guards what follows; of the other locks only the tally's is taken under it
-    std::condition_variable listener_closed;
+    std::condition_variable answered;  // what was asked of the watching thread
     Script script;
     Fd listener;  // closed by the watching thread only, which polls it
     bool close_listener = false;
     bool accepting;
+    bool listening_for_more = false;  // the watching thread polls the listener
     std::map<std::size_t, Served> served;
     std::vector<std::thread> finished;
 
@@ -190,11 +191,10 @@ bool Origin::Impl::answer_requests() {
     while (::read(wake_up.get(), &ignored, sizeof ignored) > 0) {
     }
     std::lock_guard lock(mutex);
-    if (close_listener) {
-        listener.reset();
-        listener_closed.notify_all();
-    }
-    return accepting && listener;
+    if (close_listener) listener.reset();
+    listening_for_more = accepting && listener;
+    answered.notify_all();
+    return listening_for_more;
 }
 
 // Notes every end that the kernel knows of by now.
@@ -335,13 +335,20 @@ void Origin::stop_listening() {
     const auto& path = impl_->context->options.unix_path;
     if (!path.empty()) ::unlink(path.c_str());
     impl_->wake();
-    impl_->listener_closed.wait(lock, [this] { return !impl_->listener; });
+    impl_->answered.wait(lock, [this] { return !impl_->listener; });
 }
 
 void Origin::start_accepting() {
     std::lock_guard lock(impl_->mutex);
     impl_->accepting = true;
     impl_->wake();
+}
+
+void Origin::stop_accepting() {
+    std::unique_lock lock(impl_->mutex);
+    impl_->accepting = false;
+    impl_->wake();
+    impl_->answered.wait(lock, [this] { return !impl_->listening_for_more; });
 }
 
 void Origin::set_script(Script script) {

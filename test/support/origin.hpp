@@ -20,7 +20,7 @@ struct OriginOptions {
     std::uint16_t port = 0;             // 0: the system chooses
     std::string unix_path = {};         // not empty: listen on this Unix socket instead
     int backlog = 1024;
-    bool accepting = true;   // false: connections stay in the backlog until start_accepting()
+    bool accepting = true;   // false: as after stop_accepting()
     int receive_buffer = 0;  // SO_RCVBUF, for uploads that must get stuck; 0: the system's
     int send_buffer = 0;     // SO_SNDBUF
 
@@ -92,6 +92,9 @@ class Origin {
     void close_all(KillWith how = KillWith::fin);
     // Connections from now on are refused.
     void stop_listening();
+    // Connections from now on stay in the backlog, until start_accepting(). Behind a full one (`backlog` 0:
+    // one connection) the client's connect() hangs.
+    void stop_accepting();
     void start_accepting();
     // What the destructor does; the observables stay.
     void stop();

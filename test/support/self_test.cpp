@@ -405,6 +405,12 @@ void accepting_can_be_held_back() {
     CHECK(!origin.wait_for_accepts(1, 30ms));
     origin.start_accepting();
     CHECK(client.get() == hello);
+    origin.stop_accepting();
+    Client later(origin);
+    CHECK(!origin.wait_for_accepts(2, 30ms));
+    CHECK(client.get() == hello);
+    origin.start_accepting();
+    CHECK(later.get() == hello);
 }
 
 void exceptions_of_scripts_are_reported() {
