@@ -12,7 +12,9 @@
 #include "ringlet/ringlet.hpp"
 #include "support/fixture.hpp"
 #include "support/origin.hpp"
+#include "support/posix.hpp"
 #include "support/threads.hpp"
+#include "support/timing.hpp"
 
 using namespace ringlet;
 using namespace ringlet::test;
@@ -128,18 +130,35 @@ TEST_CASE("C175 a response outlives its session and its cache", "[conformance][C
 
 TEST_CASE("C176 a connection that comes back after shutdown is closed", "[conformance][C176]") {
     Origin origin(respond_with(reply(std::string(10'000, 'x'))));
-    Client client;
-    auto response = client.session.get(origin.url());
-    auto closing = shutdown_later(client.cache, 20s);
-    REQUIRE(eventually([&] { return refuses(client.cache); }));
-    CHECK(origin.fins() == 0);
-    const auto disposition = response.consume();
-    CHECK_FALSE(disposition.reused);
-    CHECK(disposition.reason == CloseReason::shutdown);
-    closing.get();
-    CHECK(origin.wait_for_fins(1));
-    CHECK(client.cache.stats().open == 0);
-    CHECK(client.cache.stats().idle == 0);
+    std::size_t n = 0;
+    const bool in_time = ever_within(100ms, [&] {
+        Client client;
+        auto response = client.session.get(origin.url());
+        auto closing = shutdown_later(client.cache, 20s);
+        REQUIRE(eventually([&] { return refuses(client.cache); }));
+        CHECK(origin.fins() == n);
+        CHECK(closing.wait_for(0s) == std::future_status::timeout);
+        const auto before = Clock::now();
+        const auto disposition = response.consume();
+        // By now, not by the time that shutdown() returns.
+        const auto stats = client.cache.stats();
+        CHECK(stats.open == 0);
+        CHECK(stats.leased == 0);
+        CHECK(stats.idle == 0);
+        CHECK(stats.closed_by[CloseReason::shutdown] == 1);
+        CHECK_FALSE(disposition.reused);
+        CHECK(disposition.reason == CloseReason::shutdown);
+        REQUIRE(origin.wait_for_fins(++n));
+        const auto took = origin.ended().back().at - before;
+        REQUIRE(closing.wait_for(5s) == std::future_status::ready);
+        closing.get();
+        const auto after = client.cache.stats();
+        CHECK(after.open == 0);
+        CHECK(after.idle == 0);
+        CHECK(after.closed == 1);
+        return took;
+    });
+    CHECK(in_time);
 }
 
 TEST_CASE("C176 a connection whose response is dropped after shutdown is closed", "[conformance][C176]") {
@@ -153,9 +172,10 @@ TEST_CASE("C176 a connection whose response is dropped after shutdown is closed"
         auto response = client.session.get(origin.url());
         client.cache.shutdown(0s);
         CHECK(outcome_of([&] { response.text(); }).code == Errc::cancelled);
+        CHECK(client.cache.stats().open == 0);
     }
     CHECK(origin.wait_for_ends(1));
-    CHECK(eventually([&] { return client.cache.stats().open == 0; }));
+    CHECK(client.cache.stats().open == 0);
 }
 
 TEST_CASE("C177 close_idle also concerns the leased connections, when they come back",
@@ -262,4 +282,47 @@ TEST_CASE("C180 a cache shut down during a handshake pools nothing", "[conforman
     CHECK(client.cache.stats().open == 0);
     CHECK(client.cache.stats().idle == 0);
     CHECK(origin.accepts() == 1);
+}
+
+TEST_CASE("C180 a cache shut down during a TCP connect pools nothing", "[conformance][C180]") {
+    OriginOptions held_back;
+    held_back.accepting = false;
+    held_back.backlog = 0;
+    Origin origin(respond_with(reply("hello")), held_back);
+    Fd filler = connect_tcp(origin.port());  // the backlog is full: the next connect() hangs
+    const auto before = open_descriptors();
+    {
+        Client client;
+        auto request = get_later(client.cache, origin.url());
+        REQUIRE(eventually([&] { return client.cache.stats().connecting == 1; }));
+        SECTION("in time for its grace: the request is answered, the connection closed") {
+            auto closing = shutdown_later(client.cache, 20s);
+            REQUIRE(eventually([&] { return refuses(client.cache); }));
+            CHECK(client.cache.stats().connecting == 1);
+            CHECK(closing.wait_for(0s) == std::future_status::timeout);
+            origin.start_accepting();
+            CHECK_FALSE(request.get().threw);
+            closing.get();
+            CHECK(origin.request_count() == 1);
+            CHECK(client.cache.stats().opened == 1);
+            CHECK(client.cache.stats().closed_by[CloseReason::shutdown] == 1);
+        }
+        SECTION("without grace: the request is cancelled, and never sent") {
+            client.cache.shutdown(0s);
+            CHECK(client.cache.stats().open == 0);
+            const auto outcome = request.get();
+            CHECK(outcome.code == Errc::cancelled);
+            CHECK(outcome.phase == Phase::connect);
+            origin.start_accepting();
+            REQUIRE(origin.wait_for_accepts(1));
+            CHECK(origin.request_count() == 0);
+            CHECK(client.cache.stats().opened == 0);
+        }
+        CHECK(client.cache.stats().open == 0);
+        CHECK(client.cache.stats().idle == 0);
+        CHECK(client.cache.stats().leased == 0);
+    }
+    filler.reset();
+    CHECK(origin.wait_for_open(0));
+    CHECK(eventually([&] { return open_descriptors() < before; }));  // the filler's is gone, too
 }
