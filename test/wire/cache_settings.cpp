@@ -6,12 +6,17 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <future>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ringlet/ringlet.hpp"
 #include "support/fixture.hpp"
+#include "support/names.hpp"
 #include "support/origin.hpp"
+#include "support/threads.hpp"
 
 using namespace ringlet;
 using namespace ringlet::test;
@@ -131,4 +136,73 @@ TEST_CASE("explain() says which connection a request would get, and why not anot
     CHECK(found.candidates[0].reason == "leased");
     response.consume();
     CHECK(explain().chosen == id);
+}
+
+TEST_CASE("host_limit() is the limit of one origin; the others keep the general one", "[wire]") {
+    const bool stricter = GENERATE(true, false);
+    const std::size_t general = stricter ? 3 : 1;
+    const std::size_t own = stricter ? 1 : 3;
+    Gate answer;
+    const Script held = [&](Connection& connection) {
+        while (connection.read_request()) {
+            if (!connection.wait_for(answer, 20s)) return;
+            connection.write(reply("hello"));
+        }
+    };
+    Origin special(held), common(held);
+    Client client([&](auto& b) {
+        b.max_connections_per_host(general)
+            .host_limit("HTTP://127.0.0.1:" + std::to_string(special.port()) + "/", own)
+            .host_limit("http://127.0.0.2:" + std::to_string(common.port()), 7);
+    });
+    constexpr std::size_t each = 6;
+    auto asking = std::async(std::launch::async, [&] {
+        return on_threads(2 * each, [&](std::size_t i) {
+            Session session(client.cache);
+            const auto url = (i % 2 == 0 ? special : common).url();
+            expect(session.send(Request::get(url).timeout(20s)).text() == "hello", "hello");
+        });
+    });
+    const auto waiting = 2 * each - own - general;
+    CHECK(eventually([&] { return client.cache.stats().waiting == waiting; }));
+    CHECK(special.wait_for_requests(own));
+    CHECK(common.wait_for_requests(general));
+    CHECK(client.cache.stats().leased == own + general);
+    answer.open();
+    CHECK(asking.get() == std::vector<std::string>{});
+    CHECK(special.peak_open() == own);
+    CHECK(common.peak_open() == general);
+    CHECK(special.accepts() == own);
+    CHECK(common.accepts() == general);
+    CHECK(special.request_count() == each);
+    CHECK(common.request_count() == each);
+    client.check_end(special.url());
+}
+
+TEST_CASE("dns_ttl() says how long a name's addresses are believed", "[wire]") {
+    Names names;
+    names.set("name.test", {"127.0.0.1"});
+    Origin origin(respond_with(reply("hello")));
+    const auto url = "http://name.test:" + std::to_string(origin.port()) + "/";
+    // For each cache two connections, and one more after a pause.
+    const Duration times[] = {0s, 2s, 60s, unlimited};
+    std::vector<std::unique_ptr<Client>> clients;
+    const auto lookups = [&](Client& client) {
+        const auto before = names.lookups("name.test");
+        CHECK(client.session.get(url).text() == "hello");
+        client.cache.close_idle();
+        return names.lookups("name.test") - before;
+    };
+    std::vector<std::size_t> first, second, third;
+    for (const auto ttl : times) {
+        auto& client = *clients.emplace_back(std::make_unique<Client>([&](auto& b) { b.dns_ttl(ttl); }));
+        first.push_back(lookups(client));
+        second.push_back(lookups(client));
+    }
+    std::this_thread::sleep_for(3100ms);  // why: libcurl counts in whole seconds
+    for (auto& client : clients) third.push_back(lookups(*client));
+    CHECK(first == std::vector<std::size_t>{1, 1, 1, 1});
+    CHECK(second == std::vector<std::size_t>{1, 0, 0, 0});
+    CHECK(third == std::vector<std::size_t>{1, 1, 0, 0});
+    CHECK(origin.accepts() == 12);
 }

@@ -163,6 +163,54 @@ TEST_CASE("prewarm ends also where the server closes each connection at once", "
     CHECK(client.cache.stats().opened == 20);
 }
 
+TEST_CASE("prewarm does not wait for a place that leased connections have", "[wire][prewarm]") {
+    const bool of_the_host = GENERATE(true, false);
+    Origin origin(test::respond_with(test::reply("ok")));
+    test::Client client([&](auto& b) { of_the_host ? b.max_connections_per_host(2) : b.max_connections(2); });
+    Session second(client.cache);
+    auto one = client.session.get(origin.url());
+    auto two = second.get(origin.url());
+    const auto outcome = outcome_of([&] { client.cache.prewarm(origin.url(), 1); });
+    CHECK(outcome.threw);
+    CHECK(outcome.code == Errc::acquire_timeout);
+    CHECK(outcome.phase == Phase::acquire);
+    std::error_code ec;
+    CHECK(client.cache.prewarm(origin.url(), 1, ec) == 0);
+    CHECK(ec == Errc::acquire_timeout);
+    const auto stats = client.cache.stats();
+    CHECK(stats.open == 2);
+    CHECK(stats.leased == 2);
+    CHECK(stats.waiting == 0);
+    CHECK(stats.waits == 0);
+    CHECK(stats.acquire_timeouts == 0);  // it was no request
+    CHECK(stats.requests == 2);
+    CHECK(origin.accepts() == 2);
+
+    CHECK(one.text() == "ok");
+    CHECK(client.cache.prewarm(origin.url(), 1) == 1);  // the one that came back
+    CHECK(two.text() == "ok");
+    CHECK(origin.accepts() == 2);
+    client.check_end(origin.url());
+}
+
+TEST_CASE("prewarm after shutdown is refused", "[wire][prewarm]") {
+    Origin origin(test::respond_with(test::reply("ok")));
+    test::Client client;
+    CHECK(client.cache.prewarm(origin.url(), 1) == 1);
+    REQUIRE(origin.wait_for_accepts(1));
+    client.cache.shutdown(1s);
+    const auto outcome = outcome_of([&] { client.cache.prewarm(origin.url(), 2); });
+    CHECK(outcome.threw);
+    CHECK(outcome.code == Errc::cache_closed);
+    std::error_code ec;
+    CHECK(client.cache.prewarm(origin.url(), 2, ec) == 0);
+    CHECK(ec == Errc::cache_closed);
+    CHECK(client.cache.stats().open == 0);
+    CHECK(client.cache.stats().opened == 1);
+    CHECK(origin.wait_for_open(0));
+    CHECK(origin.accepts() == 1);
+}
+
 TEST_CASE("prewarm throws when the first connection cannot be opened", "[wire][prewarm]") {
     test::Client client;
     CHECK(outcome_of([&] {

@@ -1,5 +1,6 @@
 // The builder's settings, and the caches that belong to the process.
 #include "cache/settings.hpp"
+#include "api/access.hpp"
 #include "driver.hpp"
 
 #include <ringlet/connection_cache.hpp>
@@ -10,12 +11,14 @@
 
 #include <spdlog/logger.h>
 
+#include <algorithm>
 #include <barrier>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace ringlet;
@@ -184,6 +187,58 @@ TEST_CASE("threads that ask at once for the cache of a base URL get the same", "
     for (const auto& one : found) CHECK(*one == *found.front());
 }
 
+TEST_CASE("of threads with different settings for a base URL one wins, and the others are told",
+          "[cache][settings]") {
+    constexpr std::size_t n = 8;
+    for (int round = 0; round < 50; ++round) {
+        const auto url = "http://race" + std::to_string(round) + ".test";
+        std::vector<std::optional<ConnectionCache>> found(n);
+        std::vector<std::pair<Errc, std::string>> errors(n);
+        std::barrier together(n);
+        {
+            std::vector<std::jthread> threads;
+            for (std::size_t i = 0; i < n; ++i) {
+                threads.emplace_back([&, i] {
+                    const auto settings = ConnectionCache::builder().max_idle(i + 1);
+                    together.arrive_and_wait();
+                    errors[i] = thrown_by([&] { found[i] = ConnectionCache::for_base_url(url, settings); });
+                });
+            }
+        }
+        const auto winners =
+            std::count_if(found.begin(), found.end(), [](const auto& cache) { return cache.has_value(); });
+        REQUIRE(winners == 1);
+        for (std::size_t i = 0; i < n; ++i) {
+            if (found[i]) {
+                CHECK(errors[i].first == Errc{});
+                CHECK(*found[i] == ConnectionCache::for_base_url(url));
+                CHECK(detail::Access::cache(*found[i])->settings().max_idle == Limit(i + 1));
+            } else {
+                CHECK(errors[i].first == Errc::conflicting_settings);
+                CHECK(errors[i].second.find(url) != std::string::npos);
+                CHECK(errors[i].second.ends_with("another max_idle"));
+            }
+        }
+    }
+}
+
+TEST_CASE("there is no cache for a base URL that is none", "[cache][settings]") {
+    const auto settings = ConnectionCache::builder().max_idle(1);
+    for (const auto* text :
+         {"", "nonsense", "base.test:80", "http://", "http://a b", "http://a:99999", "//base.test"}) {
+        INFO(text);
+        CHECK(thrown_by([&] { ConnectionCache::for_base_url(text); }).first == Errc::invalid_argument);
+        CHECK(thrown_by([&] { ConnectionCache::for_base_url(text, settings); }).first ==
+              Errc::invalid_argument);
+    }
+    CHECK(thrown_by([&] { ConnectionCache::for_base_url("ftp://base.test"); }).first ==
+          Errc::unsupported_protocol);
+    CHECK(thrown_by([&] {
+              ConnectionCache::for_base_url("http://bad-settings.test",
+                                            ConnectionCache::builder().max_connections(0));
+          }).first == Errc::invalid_argument);
+}
+
 TEST_CASE("the defaults are those of the guide", "[cache][settings]") {
     const detail::CacheSettings defaults;
     CHECK(defaults.max_connections.is_unlimited());
@@ -199,7 +254,39 @@ TEST_CASE("the defaults are those of the guide", "[cache][settings]") {
     CHECK(defaults.honour_keep_alive_hint);
     CHECK(defaults.watch_idle);
     CHECK(defaults.busy_poll.value() == 0s);
-    CHECK_FALSE(defaults.observer);
+    CHECK(defaults.acquire_timeout.is_unlimited());
+    CHECK(defaults.tcp_keepalive_idle.is_unlimited());
+    CHECK(defaults.tcp_keepalive_interval.is_unlimited());
+    CHECK(defaults.resolve.empty());
+    CHECK(defaults.host_limits.empty());
+    CHECK(defaults.logger == nullptr);
+    CHECK(defaults.observer == nullptr);
+    // The public ones are no others.
+    const ConnectionCache plain;
+    CHECK(detail::Access::cache(plain)->settings().first_difference(defaults) == "");
+    CHECK(detail::Access::cache(ConnectionCache::builder().build())->settings().first_difference(defaults) ==
+          "");
+}
+
+TEST_CASE("what the builder is told is what the cache gets", "[cache][settings]") {
+    const auto built = [](const Set& set) {
+        auto builder = ConnectionCache::builder();
+        set(builder);
+        return detail::Access::cache(builder.build())->settings();
+    };
+    CHECK(built([](Builder& b) { b.dns_ttl(0s); }).dns_ttl == Duration(0s));
+    CHECK(built([](Builder& b) { b.dns_ttl(unlimited); }).dns_ttl.is_unlimited());
+    CHECK(built([](Builder& b) { b.dns_ttl(90s); }).dns_ttl == Duration(90s));
+    const auto limits = built([](Builder& b) {
+                            b.host_limit("HTTPS://API.test", 3).host_limit("http://a:81/x", unlimited);
+                        }).host_limits;
+    REQUIRE(limits.size() == 2);
+    CHECK(limits.at("https://api.test:443") == Limit(3));
+    CHECK(limits.at("http://a:81").is_unlimited());
+    const auto others = built([](Builder& b) { b.acquire_timeout(0s).tcp_keepalive(7s, 3s); });
+    CHECK(others.acquire_timeout == Duration(0s));
+    CHECK(others.tcp_keepalive_idle == Duration(7s));
+    CHECK(others.tcp_keepalive_interval == Duration(3s));
 }
 
 TEST_CASE("the last handle closes what is idle", "[cache][settings]") {

@@ -1,5 +1,6 @@
 // Limits with real threads: who waits, who is served, who gives up.
 #include "driver.hpp"
+#include "support/timing.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -150,6 +151,43 @@ TEST_CASE("a stop at the very moment of the grant loses nothing", "[cache][C052]
     }
     CHECK(cache->stats().idle == 1);
     CHECK(cache->stats().waiting == 0);
+    CHECK(server.accepts() == 1);
+}
+
+TEST_CASE("who runs out of time at the very moment of the grant hands it on to the next in line",
+          "[cache][C052]") {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache({.max_connections = 1});
+    request(cache, server);
+    constexpr auto patience = 5ms;
+    MeetingPoint coming_back(patience, 10us);  // after the first waiter has been sent off
+    for (int round = 0; round < 200 || (!coming_back.met() && round < 4000); ++round) {
+        Lease held = cache->acquire(key_of(server));
+        const auto waits = cache->stats().waits;
+        const auto start = Clock::now();
+        Requester first(cache, key_of(server), patience);
+        while (cache->stats().waits == waits && Clock::now() < start + patience) std::this_thread::yield();
+        std::vector<std::future<CloseReason>> others;
+        for (int i = 0; i < 3; ++i) {
+            others.push_back(std::async(std::launch::async, [&] {
+                return cache->release(cache->acquire(key_of(server), within(2s)), {});
+            }));
+        }
+        while (Clock::now() < start + coming_back.at()) {
+        }
+        cache->release(std::move(held), {});
+        const auto code = thrown_by([&] { cache->release(first.get(), {}); }).first;
+        if (code == Errc::timeout) {
+            coming_back.came_second();
+        } else {
+            CHECK(code == Errc{});
+            coming_back.came_first();
+        }
+        for (auto& other : others) REQUIRE(other.get() == CloseReason::none);
+        REQUIRE(cache->stats().waiting == 0);
+        REQUIRE(cache->stats().idle == 1);
+    }
+    CHECK(coming_back.met());
     CHECK(server.accepts() == 1);
 }
 

@@ -111,6 +111,20 @@ TEST_CASE("a lane that is closed while it is watched ends at once", "[cache]") {
     CHECK(server.wait_for_open(0, soon + slack));
 }
 
+TEST_CASE("a lane that its server closed leaves no entry of its origin", "[cache][C068]") {
+    Origin server(respond_with(reply("x"))), other(respond_with(reply("x")));
+    const auto cache = make_cache();
+    request(cache, server);
+    request(cache, other);
+    REQUIRE(cache->knows(key_of(server)));
+    server.close_all();
+    CHECK(eventually([&] { return !cache->knows(key_of(server)); }));
+    CHECK(cache->stats().open == 1);
+    CHECK(cache->knows(key_of(other)));
+    CHECK(cache->evict(origin_of(server)) == 0);
+    CHECK(cache->evict(origin_of(other)) == 1);
+}
+
 TEST_CASE("a hundred idle lanes that die together are all closed", "[cache][C068]") {
     Origin server(respond_with(reply("x")));
     const auto cache = make_cache();
