@@ -102,9 +102,13 @@ TEST_CASE("whatever answers came before, a lost one is asked for again and one t
     REQUIRE(origin.accepts() == 1);
     std::string text;
     const auto last = outcome_of([&] { text = get("/dies"); });
-    CHECK(last.threw == !begun.empty());
-    CHECK(text == (begun.empty() ? "ok" : ""));
-    CHECK(client.cache.stats().replays == (begun.empty() ? 1 : 0));
+    // From libcurl 8.18 on a folded line comes as a shorter one. The sum is too small then: as if an answer
+    // had begun.
+    const bool shortened = kind == "folded" && curl_version_info(CURLVERSION_NOW)->version_num >= 0x081200;
+    const bool again = begun.empty() && !shortened;
+    CHECK(last.threw == !again);
+    CHECK(text == (again ? "ok" : ""));
+    CHECK(client.cache.stats().replays == (again ? 1 : 0));
     client.check_end(origin.url());
     CHECK(origin.accepts() == 2);
 }
