@@ -4,6 +4,7 @@
 #include "base/fork.hpp"
 #include "curl/ca_setup.hpp"
 #include "curl/proxy_environment.hpp"
+#include "curl/read_ahead.hpp"
 #include "lane/adopted_socket.hpp"
 #include "lane/share.hpp"
 #include "ringlet/error.hpp"
@@ -101,8 +102,9 @@ struct LaneCallbacks {
         const bool connected = adopted && adopted->is_handed(fd) && !adoption_needs_swap();
         return connected ? CURL_SOCKOPT_ALREADY_CONNECTED : CURL_SOCKOPT_OK;
     }
-    static CURLcode tls_begins(CURL*, void*, void* lane) {
-        lane_of(lane).before_first_byte();
+    static CURLcode tls_begins(CURL*, void* ssl_ctx, void* lane) {
+        if (!lane_of(lane).dials_ && adoption_needs_swap()) lane_of(lane).before_first_byte();
+        if (tls_reads_ahead()) stop_reading_ahead(ssl_ctx);
         return CURLE_OK;
     }
     static int close_socket(void* lane, curl_socket_t fd) {
@@ -214,13 +216,12 @@ void Lane::set_connection_options(CURL* easy) {
         set(easy, CURLOPT_TCP_KEEPINTVL, static_cast<long>(settings_.tcp_keepalive_interval.count()));
     }
     if (direct_ || !dials_) set(easy, CURLOPT_PROXY, "");
-    if (!dials_) {
-        set(easy, CURLOPT_CONNECT_TO, connect_to_.get());
-        if (adoption_needs_swap()) {
-            const auto code = curl().easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, &LaneCallbacks::tls_begins);
-            set(easy, CURLOPT_SSL_CTX_DATA, this);
-            if (code != CURLE_OK) listen(true);  // GnuTLS: see debug()
-        }
+    if (!dials_) set(easy, CURLOPT_CONNECT_TO, connect_to_.get());
+    const bool swaps = !dials_ && adoption_needs_swap();
+    if (swaps || tls_reads_ahead()) {
+        const auto code = curl().easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, &LaneCallbacks::tls_begins);
+        set(easy, CURLOPT_SSL_CTX_DATA, this);
+        if (code != CURLE_OK && swaps) listen(true);  // GnuTLS: see debug()
     }
     use_hashed_ca_directory(easy);
 }
