@@ -102,7 +102,7 @@ TEST_CASE("C017 an answer too many, right behind the one asked for, is nobody's,
         CHECK_FALSE(response.headers().contains("Poison"));
         CHECK(response.text() == "ok");
         kept += origin.accepts() != 2;
-        client.check_end(origin.url());
+        CHECK(client.at_rest());
     }
     CHECK(kept == 0);
 }
