@@ -289,6 +289,9 @@ void EasyRecord::note_socket_function(CURLoption option, const void* value) noex
         case CURLOPT_CLOSESOCKETDATA:
             socket_functions_.close_data = pointer;
             break;
+        case CURLOPT_SSL_CTX_FUNCTION:
+            socket_functions_.ssl_ctx = reinterpret_cast<curl_ssl_ctx_callback>(pointer);
+            break;
         default:
             break;
     }

@@ -1,4 +1,5 @@
 // A guest on a lane: the program's own easy handle, from boarding to alighting.
+#include "curl/read_ahead.hpp"
 #include "lane/lane.hpp"
 
 #include <algorithm>
@@ -29,8 +30,19 @@ CURLMcode Lane::board(CURL* guest, bool watched, const SocketFunctions& own) noe
     return code;
 }
 
+namespace {
+
+CURLcode read_no_further(CURL*, void* ssl_ctx, void*) {
+    stop_reading_ahead(ssl_ctx);
+    return CURLE_OK;
+}
+
+}  // namespace
+
 /// False: there is no memory.
 bool Lane::hook(CURL* guest) noexcept {
+    if (tls_reads_ahead() && own_->ssl_ctx == nullptr)
+        curl().easy_setopt(guest, CURLOPT_SSL_CTX_FUNCTION, &read_no_further);
     if (own_->close == nullptr) return watch_sockets(guest);
     const auto& set = curl().easy_setopt;
     auto* const closer = put_closer();
@@ -83,6 +95,7 @@ void Lane::unhook(CURL* guest, const SocketFunctions& own) noexcept {
     curl().easy_setopt(guest, CURLOPT_OPENSOCKETDATA, own.open_data);
     curl().easy_setopt(guest, CURLOPT_CLOSESOCKETFUNCTION, own.close);
     curl().easy_setopt(guest, CURLOPT_CLOSESOCKETDATA, own.close_data);
+    if (tls_reads_ahead()) curl().easy_setopt(guest, CURLOPT_SSL_CTX_FUNCTION, own.ssl_ctx);
 }
 
 /// Nothing of ringlet's is under way while the program's function runs: it may be left by an exception, as
