@@ -71,6 +71,8 @@ PAIRS = [
     ("GET from 2 threads, where the system puts them", "http", "free", 20000, ["--threads", "2"]),
     ("GET from 8 threads; another core", "http", "apart", 20000, ["--threads", "8"]),
     ("GET from 8 threads, where the system puts them", "http", "free", 20000, ["--threads", "8"]),
+    ("raw libcurl against itself, from 8 threads, where the system puts them", "http", "free", 20000,
+     ["--threads", "8", "--control"]),
     ("100 MiB through read(), against a callback that looks at nothing", "large", "free", 20, READ),
     ("the same, against a callback that copies", "large", "free", 20, [*READ, "--copies"]),
 ]
