@@ -1,9 +1,6 @@
 #include "ringlet/error.hpp"
 
-#include "base/made_once.hpp"
-
 #include <array>
-#include <atomic>
 #include <utility>
 
 namespace ringlet::inline v1 {
@@ -60,11 +57,18 @@ class Category final : public std::error_category {
     }
 };
 
+/// Neither made at first use (a child that is forked then would wait for ever) nor destroyed.
+union Undying {
+    constexpr Undying() noexcept : category() {}
+    ~Undying() {}  // NOLINT(modernize-use-equals-default): it would be deleted
+    Category category;
+};
+constinit Undying the_category;
+
 }  // namespace
 
 const std::error_category& ringlet_category() noexcept {
-    static constinit std::atomic<const Category*> category{nullptr};
-    return detail::made_once(category, [] { return new const Category; });
+    return the_category.category;
 }
 
 std::error_code make_error_code(Errc code) noexcept {

@@ -232,7 +232,8 @@ TEST_CASE("C074 expired connections are noticed at checkout where nothing watche
 TEST_CASE("C074 expired connections are discarded at checkout, whatever time each one had",
           "[conformance][C074]") {
     std::vector<std::unique_ptr<MixedIdle>> all;
-    for (const auto& expired : std::vector<std::vector<std::size_t>>{{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}, {0, 1, 2, 3}})
+    for (const auto& expired :
+         std::vector<std::vector<std::size_t>>{{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}, {0, 1, 2, 3}})
         all.push_back(std::make_unique<MixedIdle>(expired));
     std::this_thread::sleep_for(1050ms);  // why: those with a hint are to expire
     for (auto& one : all) {

@@ -201,8 +201,10 @@ TEST_CASE("dns_ttl() says how long a name's addresses are believed", "[wire]") {
     }
     std::this_thread::sleep_for(3100ms);  // why: libcurl counts in whole seconds
     for (auto& client : clients) third.push_back(lookups(*client));
-    CHECK(first == std::vector<std::size_t>{1, 1, 1, 1});
-    CHECK(second == std::vector<std::size_t>{1, 0, 0, 0});
-    CHECK(third == std::vector<std::size_t>{1, 1, 0, 0});
+    const auto one = first.at(0);  // newer libcurls ask for each family by itself
+    CHECK(one > 0);
+    CHECK(first == std::vector{one, one, one, one});
+    CHECK(second == std::vector{one, std::size_t{0}, std::size_t{0}, std::size_t{0}});
+    CHECK(third == std::vector{one, one, std::size_t{0}, std::size_t{0}});
     CHECK(origin.accepts() == 12);
 }

@@ -77,7 +77,8 @@ TEST_CASE("expired lanes of a key are discarded when it is asked for, all of the
 TEST_CASE("expired lanes of a key are discarded from between those that are not", "[policy][C074]") {
     Bench b({.idle_timeout = 100ms});
     const LaneId lanes[] = {b.open(1), b.open(1), b.open(1), b.open(1), b.open(2)};
-    for (const std::size_t hinted : {1U, 2U, 4U}) b.policy.release(lanes[hinted], {.idle_limit = 10ms}, b.now);
+    for (const std::size_t hinted : {1U, 2U, 4U})
+        b.policy.release(lanes[hinted], {.idle_limit = 10ms}, b.now);
     for (const std::size_t kept : {0U, 3U}) b.release(lanes[kept]);
     b.now += 10ms;
     CHECK(b.acquire(1).lane == lanes[3]);
