@@ -22,8 +22,6 @@ CurlFacts find_facts() {
 // Not statics of the functions: a child that is forked while another thread is at it would wait for ever.
 constinit Mutex first_use;
 constinit std::atomic<bool> started{false};
-// Never destroyed: handles may be used in destructors of static objects.
-constinit std::atomic<const CurlFacts*> facts{nullptr};
 
 }  // namespace
 
@@ -39,16 +37,14 @@ void ensure_curl() {
     started.store(true, std::memory_order_release);
 }
 
-const CurlFacts& curl_facts() {
-    if (const auto* known = facts.load(std::memory_order_acquire)) return *known;
-    const Lock lock(first_use);
-    if (facts.load(std::memory_order_relaxed) == nullptr)
-        facts.store(new CurlFacts(find_facts()), std::memory_order_release);
-    return *facts.load(std::memory_order_relaxed);
-}
+// Never destroyed: handles may be used in destructors of static objects.
+constinit std::atomic<const CurlFacts*> facts::known{nullptr};
 
-unsigned curl_version_number() noexcept {
-    return curl_facts().version;
+const CurlFacts& facts::find() {
+    const Lock lock(first_use);
+    if (known.load(std::memory_order_relaxed) == nullptr)
+        known.store(new CurlFacts(find_facts()), std::memory_order_release);
+    return *known.load(std::memory_order_relaxed);
 }
 
 }  // namespace ringlet::detail

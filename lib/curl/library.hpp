@@ -1,6 +1,7 @@
 // The libcurl at hand: its start, and what it says of itself.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 namespace ringlet::detail {
@@ -20,9 +21,19 @@ struct CurlFacts {
     std::string tls_library;            ///< "OpenSSL/3.0.19"; empty without TLS
     std::string ca_file, ca_directory;  ///< the built-in defaults; empty where there is none
 };
-const CurlFacts& curl_facts();
+namespace facts {
+extern std::atomic<const CurlFacts*> known;
+const CurlFacts& find();
+}  // namespace facts
+
+inline const CurlFacts& curl_facts() {
+    const auto* known = facts::known.load(std::memory_order_acquire);
+    return known != nullptr ? *known : facts::find();
+}
 
 /// CurlFacts::version.
-unsigned curl_version_number() noexcept;
+inline unsigned curl_version_number() noexcept {
+    return curl_facts().version;
+}
 
 }  // namespace ringlet::detail
