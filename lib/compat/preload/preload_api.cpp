@@ -140,14 +140,16 @@ int note_place(dl_phdr_info* object, std::size_t, void* data) {
 }  // namespace
 
 bool inside_libcurl(const void* address) noexcept {
-    static constinit std::atomic<const Place*> known{nullptr};
-    const auto& place = made_once(known, [] {
+    static constinit std::atomic<std::uintptr_t> begin{0},
+        end{0};  // two threads may find them, both the same
+    if (end.load(std::memory_order_acquire) == 0) {
         Place found;
         ::dl_iterate_phdr(note_place, &found);
-        return new const Place(found);
-    });
+        begin.store(found.begin, std::memory_order_relaxed);
+        end.store(found.end, std::memory_order_release);
+    }
     const auto at = reinterpret_cast<std::uintptr_t>(address);
-    return at >= place.begin && at < place.end;
+    return at >= begin.load(std::memory_order_relaxed) && at < end.load(std::memory_order_relaxed);
 }
 
 }  // namespace ringlet::detail
