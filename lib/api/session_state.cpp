@@ -45,7 +45,7 @@ void SessionState::require_idle() const {
 }
 
 std::shared_ptr<Exchange> SessionState::free_exchange() {
-    if (!exchange_ || exchange_->held()) exchange_ = std::make_shared<Exchange>();
+    if (!exchange_ || exchange_->held()) exchange_ = std::make_shared<Exchange>(core_);
     return exchange_;
 }
 
@@ -103,7 +103,6 @@ std::shared_ptr<Exchange> SessionState::send(std::string_view method, std::strin
         call.options = std::move(options);
     }
     call.body = Access::data(body);
-    call.cache = core_;
     call.cookies = cookies_;
     if (admit) admit(call);
     auto exchange = free_exchange();

@@ -15,20 +15,22 @@ std::uint64_t next_connection_id() noexcept {
 
 }  // namespace
 
-Lease Cache::acquire(const LaneKey& key, const AcquireLimits& limits) {
-    Waiter waiter;
-    waiter.since = Clock::now();
-    waiter.counts = !limits.prewarm;
+Lease Cache::acquire(const LaneKey& key, const AcquireLimits& limits, Claim* claim) {
+    const auto now = Clock::now();
     if (limits.stop.stop_requested()) fail_acquire(Errc::cancelled, "stopped before it had a connection");
-    if (limits.deadline <= waiter.since)
-        fail_acquire(Errc::timeout, "the deadline passed before it had a connection");
-
+    if (limits.deadline <= now) fail_acquire(Errc::timeout, "the deadline passed before it had a connection");
+    if (claim != nullptr && !limits.fresh) {
+        if (auto again = lend_again(key, *claim, now)) return again;
+    }
+    Waiter waiter;
+    waiter.since = now;
+    waiter.counts = !limits.prewarm;
     Turn turn = ask(key, limits, waiter);
     const bool waits = turn.kind == Answer::Kind::wait || turn.kind == Answer::Kind::evict_then_open;
     if (const auto look = waits ? look_for_a_place_.load() : nullptr) look();
     if (waits) turn = wait_turn(waiter, key, limits, turn.kind == Answer::Kind::evict_then_open);
     const auto waited = waits ? Clock::now() - waiter.since : Clock::duration{};
-    Lease lease = take_lease(turn, key);
+    Lease lease = take_lease(turn, key, claim);
     lease.waited_ = waited;
     return lease;
 }
@@ -37,7 +39,7 @@ Lease Cache::acquire_again(const LaneKey& key, LaneId slot, std::uint64_t connec
     Turn turn;
     {
         const Lock lock(mutex_);
-        notice_fork();
+        catch_up_locked();
         if (closed() || index_of(slot) >= entries_.size()) return {};
         const Entry& entry = entries_[index_of(slot)];
         if (entry.id != connection_id || entry.held == nullptr) return {};
@@ -45,20 +47,22 @@ Lease Cache::acquire_again(const LaneKey& key, LaneId slot, std::uint64_t connec
         ++totals_.requests;
         turn = lend_locked(slot);
     }
-    return take_lease(turn, key);
+    return take_lease(turn, key, nullptr);
 }
 
 /// The lane of a turn that has come, if it is alive; else the next one, at last a new one.
-Lease Cache::take_lease(Turn turn, const LaneKey& key) {
-    while (turn.lane != nullptr) {
-        const CloseReason dead = reason_of(turn.lane->check());
+Lease Cache::take_lease(Turn turn, const LaneKey& key, Claim* claim) {
+    while (turn.held != nullptr) {
+        Lane& lane = turn.held->lane;
+        const CloseReason dead = reason_of(lane.check());
         if (dead == CloseReason::none) {
             tell_lent(turn, key);
-            return {shared_from_this(), turn.lane, turn.slot, turn.served_before};
+            if (claim != nullptr) claim->bind(this, turn.held->standby, turn.held, turn.slot, turn.id, key);
+            return {owner_for(claim), &lane, turn.slot, turn.served_before};
         }
         turn = replace_dead(turn, dead);
     }
-    return open_lane(turn, key);
+    return open_lane(turn, key, claim);
 }
 
 /// What was ordered closed for it has been closed when this returns. A refusal is thrown.
@@ -69,7 +73,7 @@ Cache::Turn Cache::ask(const LaneKey& key, const AcquireLimits& limits, Waiter& 
     std::vector<Closed> forked;
     try {
         const Lock lock(mutex_);
-        notice_fork();
+        catch_up_locked();
         if (closed() && (!limits.continuation || interrupting_))
             fail_acquire(Errc::cache_closed, "the cache has been shut down");
         const auto taken = keys_.take(key);
@@ -136,12 +140,13 @@ Cache::Turn Cache::lend_locked(LaneId slot) {
     ++entry.epoch;
     const bool served_before = policy_.lane(slot).requests > 0;
     if (served_before) ++totals_.reused;
-    return {Answer::Kind::reuse, slot, &entry.held->lane, entry.id, served_before, nullptr};
+    return {Answer::Kind::reuse, slot, entry.held.get(), entry.id, served_before, nullptr};
 }
 
 Cache::Turn Cache::open_locked(LaneId slot, KeyId key) {
     try {
         grow_to_hold(entries_, slot);
+        standbys_.reserve(entries_.capacity());
     } catch (...) {
         policy_.closed(slot);
         throw;
@@ -177,6 +182,7 @@ Cache::Turn Cache::replace_dead(const Turn& turn, CloseReason why) {
     Doomed doomed;
     {
         const Lock lock(mutex_);
+        catch_up_locked();
         if (turn.served_before) --totals_.reused;
         answer = policy_.dead(turn.slot, why, Clock::now());
         if (answer.kind == Answer::Kind::reuse) next = lend_locked(answer.lane);
@@ -189,14 +195,15 @@ Cache::Turn Cache::replace_dead(const Turn& turn, CloseReason why) {
             share_.get()};
 }
 
-Lease Cache::open_lane(const Turn& turn, const LaneKey& key) {
+Lease Cache::open_lane(const Turn& turn, const LaneKey& key, Claim* claim) {
     try {
         auto made = std::make_unique<CachedLane>(turn.id, key, *turn.share, lane_settings_);
         Lane* const lane = &made->lane;
+        if (claim != nullptr) claim->bind(this, made->standby, made.get(), turn.slot, turn.id, key);
         const Lock lock(mutex_);
         if (interrupting_) lane->interrupt();
         entries_[index_of(turn.slot)].held = std::move(made);
-        return {shared_from_this(), lane, turn.slot, false};
+        return {owner_for(claim), lane, turn.slot, false};
     } catch (...) {
         const Lock lock(mutex_);
         put_back_locked(turn.slot, false);
@@ -207,6 +214,7 @@ Lease Cache::open_lane(const Turn& turn, const LaneKey& key) {
 /// A loan that never began ends: the lane goes on to the next.
 void Cache::put_back_locked(LaneId slot, bool used) noexcept {
     const KeyId key = entries_[index_of(slot)].key;
+    settle_before_keeping_locked(slot);
     policy_.hand_on(slot, used, Clock::now());
     if (!used) keys_.release(key);
     deliver_grants_locked();

@@ -10,6 +10,7 @@
 #include "cache/key_table.hpp"
 #include "cache/lease.hpp"
 #include "cache/settings.hpp"
+#include "cache/standby.hpp"
 #include "cache/teller.hpp"
 #include "lane/lane.hpp"
 #include "lane/share.hpp"
@@ -55,7 +56,8 @@ struct Verdict {
     bool served = true;  // false: the connection carried no request (prewarm)
 };
 
-/// Thread-safe. Held by shared_ptr: a lease keeps it alive, so the cache outlives its lanes.
+/// Thread-safe. Held by shared_ptr: a lease keeps it alive, or its holder does, so the cache outlives its
+/// lanes.
 ///
 /// Every step has the same shape: under the mutex ask the policy, and take out what it orders closed; after
 /// it close, log and notify. Nothing that can block or call the user happens under the mutex.
@@ -72,7 +74,9 @@ class Cache : public std::enable_shared_from_this<Cache> {
 
     /// Lends an idle lane that passed its check, or a new one; waits for a slot in turn. Throws Error:
     /// acquire_timeout, timeout, cancelled, cache_closed; phase acquire. The server is not contacted by it.
-    Lease acquire(const LaneKey& key, const AcquireLimits& limits = {});
+    /// With a claim it is the lane that its holder had last, if that came back a moment ago: see Standby.
+    /// Such a lease does not keep the cache alive: that is up to the holder (Lease::keep_cache()).
+    Lease acquire(const LaneKey& key, const AcquireLimits& limits = {}, Claim* claim = nullptr);
     /// As acquire(), for one who has had a lane of that key before: the same, if it is idle still. Nothing:
     /// ask for any.
     Lease acquire_again(const LaneKey& key, LaneId slot, std::uint64_t connection_id);
@@ -92,7 +96,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void when_somebody_waits(void (*look)() noexcept) noexcept { look_for_a_place_.store(look); }
     /// Ends the loan. What became of the lane: none (it is kept idle or was handed to a waiter) or why it was
     /// closed.
-    CloseReason release(Lease&& lease, const Verdict& verdict) noexcept;
+    CloseReason release(Lease&& lease, const Verdict& verdict, Claim* claim = nullptr) noexcept;
     /// Counts and tells of a replay / of a response dropped unread.
     void count_replay(const Lease& lease) noexcept;
     void count_dropped(const Lease& lease) noexcept;
@@ -135,7 +139,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     struct Turn {
         Answer::Kind kind = Answer::Kind::refuse;
         LaneId slot = no_id<LaneId>;
-        Lane* lane = nullptr;  // null: to be made
+        CachedLane* held = nullptr;  // null: to be made
         std::uint64_t id = 0;
         bool served_before = false;
         Share* share = nullptr;
@@ -168,11 +172,21 @@ class Cache : public std::enable_shared_from_this<Cache> {
     Turn open_locked(LaneId slot, KeyId key) RINGLET_REQUIRES(mutex_);
     Turn queue_locked(const Answer& answer, Waiter& waiter) RINGLET_REQUIRES(mutex_);
     Turn replace_dead(const Turn& turn, CloseReason why);
-    Lease take_lease(Turn turn, const LaneKey& key);
-    Lease open_lane(const Turn& turn, const LaneKey& key);
+    Lease take_lease(Turn turn, const LaneKey& key, Claim* claim);
+    Lease open_lane(const Turn& turn, const LaneKey& key, Claim* claim);
     void register_locked(LaneId slot, KeyId key) noexcept RINGLET_REQUIRES(mutex_);
     void put_back_locked(LaneId slot, bool used) noexcept RINGLET_REQUIRES(mutex_);
     void tell_lent(const Turn& turn, const LaneKey& key) noexcept;
+    // standby.cpp
+    std::shared_ptr<Cache> owner_for(const Claim* claim) noexcept;
+    Lease lend_again(const LaneKey& key, Claim& claim, Instant now);
+    bool return_to_standby(const Lane* lane, const Verdict& verdict, Claim& claim) noexcept;
+    void begin_standby_locked(LaneId slot, Claim& claim, Instant now) noexcept RINGLET_REQUIRES(mutex_);
+    void settle_locked(LaneId slot) noexcept RINGLET_REQUIRES(mutex_);
+    void settle_before_keeping_locked(LaneId slot) noexcept RINGLET_REQUIRES(mutex_);
+    void settle_all_locked() noexcept RINGLET_REQUIRES(mutex_);
+    void note_missed_locked(LaneId slot, CachedLane& held) noexcept RINGLET_REQUIRES(mutex_);
+    std::chrono::nanoseconds idle_limit_of(const Verdict& verdict) const noexcept;
     // wait.cpp
     Turn wait_turn(Waiter& waiter, const LaneKey& key, const AcquireLimits& limits, bool soon);
     std::optional<Turn> turn_that_came(Waiter& waiter);
@@ -223,6 +237,11 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void notice_fork() const noexcept RINGLET_REQUIRES(mutex_) {
         if (generation_ != fork_generation()) const_cast<Cache*>(this)->drop_inherited_locked();
     }
+    /// As notice_fork(), for one who is going to look at idle lanes, or lanes in general.
+    void catch_up_locked() const noexcept RINGLET_REQUIRES(mutex_) {
+        notice_fork();
+        if (!standbys_.empty()) const_cast<Cache*>(this)->settle_all_locked();
+    }
     void drop_inherited_locked() noexcept RINGLET_REQUIRES(mutex_);
     void bury_inherited_locked(const Lane* lane) noexcept RINGLET_REQUIRES(mutex_);
     // cache.cpp
@@ -239,6 +258,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     Policy policy_ RINGLET_GUARDED_BY(mutex_);
     KeyTable keys_ RINGLET_GUARDED_BY(mutex_);
     std::vector<Entry> entries_ RINGLET_GUARDED_BY(mutex_);    // by LaneId
+    std::vector<LaneId> standbys_ RINGLET_GUARDED_BY(mutex_);  // lanes; none while somebody waits
     std::vector<Waiter*> waiters_ RINGLET_GUARDED_BY(mutex_);  // by Ticket; on the stacks of their threads
     std::size_t blocked_ RINGLET_GUARDED_BY(mutex_) = 0;       // waiters that sleep
     CacheStats totals_ RINGLET_GUARDED_BY(mutex_);             // only the counters since the start

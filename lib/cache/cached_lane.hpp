@@ -1,10 +1,12 @@
 // CachedLane: a lane with what the cache knows of it; Doomed: lanes to be closed.
 #pragma once
 
+#include "cache/standby.hpp"
 #include "lane/lane.hpp"
 #include "policy/ids.hpp"
 #include "ringlet/events.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,7 +21,10 @@ struct CachedLane {
         : lane(id, key, share, settings) {}
 
     Lane lane;
-    bool connected = false;  // once true stays true: counted as opened, to be counted as closed
+    const std::shared_ptr<Standby> standby = std::make_shared<Standby>();
+    static constexpr std::size_t nowhere = SIZE_MAX;
+    std::size_t on_standby = nowhere;  // its place among those that are
+    bool connected = false;            // once true stays true: counted as opened, to be counted as closed
     // As of the last connected() or release(): a snapshot must not read the lane of a request in flight.
     Protocol protocol = Protocol::unknown;
     std::string local_address;

@@ -61,7 +61,7 @@ std::size_t Cache::close_idle(Duration idle_for) {
     Doomed doomed;
     {
         const Lock lock(mutex_);
-        notice_fork();
+        catch_up_locked();
         if (all) policy_.outdate();
         n = policy_.close_idle(all ? never : Clock::now() - idle_for.value());
         doomed = take_doomed_locked();
@@ -75,7 +75,7 @@ std::size_t Cache::evict(std::string_view origin) {
     Doomed doomed;
     {
         const Lock lock(mutex_);
-        notice_fork();
+        catch_up_locked();
         if (const auto id = keys_.find_origin(origin)) {
             policy_.outdate(*id);
             n = policy_.close_idle(*id);
@@ -91,7 +91,7 @@ std::size_t Cache::close_idle_of(const LaneKey& key) noexcept {
     Doomed doomed;
     {
         const Lock lock(mutex_);
-        notice_fork();
+        catch_up_locked();
         if (const auto id = keys_.find(key)) {
             n = policy_.close_idle(*id);
             doomed = take_doomed_locked();
@@ -106,7 +106,7 @@ void Cache::abandon() noexcept {
     Doomed doomed;
     {
         const Lock lock(mutex_);
-        notice_fork();
+        catch_up_locked();
         policy_.retire();
         doomed = take_doomed_locked();
         janitor = std::move(janitor_);

@@ -56,7 +56,7 @@ Explanation Cache::explain(const LaneKey& key) const {
     const auto now = Clock::now();
     Explanation found;
     const Lock lock(mutex_);
-    notice_fork();
+    catch_up_locked();
     for (std::uint32_t i = 0; i < policy_.lanes(); ++i) {
         const LaneId slot{i};
         if (!policy_.lane(slot).in_use) continue;

@@ -11,6 +11,7 @@ namespace ringlet::detail {
 // the share. A child in which there is no memory for the few small objects made here ends (std::terminate):
 // it has nothing that it could go on with.
 void Cache::drop_inherited_locked() noexcept {
+    settle_all_locked();
     generation_ = fork_generation();
     for (auto& entry : entries_) {
         if (!entry.held) continue;

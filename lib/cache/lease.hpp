@@ -32,6 +32,8 @@ class Lease {
     Lane& operator*() const noexcept { return *lane_; }
     Lane* operator->() const noexcept { return lane_; }
     const std::shared_ptr<Cache>& cache() const noexcept { return cache_; }
+    /// For one who was acquired with a claim, and goes where its cache may not be kept otherwise.
+    void keep_cache() noexcept;
     /// The lane has served a request before this one.
     bool reused() const noexcept { return reused_; }
     LaneId slot() const noexcept { return slot_; }

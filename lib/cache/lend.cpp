@@ -18,6 +18,10 @@ Lease& Lease::operator=(Lease&& other) noexcept {
     return *this;
 }
 
+void Lease::keep_cache() noexcept {
+    cache_ = cache_->shared_from_this();
+}
+
 Lease::~Lease() {
     if (lane_ != nullptr) cache_->release(std::move(*this), {.close = CloseReason::transfer_error});
 }
@@ -40,6 +44,7 @@ bool Cache::note_connected(const Lease& lease, CloseReason old_one) noexcept {
     notice_fork();
     CachedLane* const held = held_locked(lease.lane_, lease.slot_);
     if (held == nullptr) return false;
+    settle_locked(lease.slot_);
     if (held->connected) {
         // Lent as one that had served: the request has another one now.
         if (policy_.lane(lease.slot_).requests > 0) --totals_.reused;
@@ -64,6 +69,7 @@ CloseReason Cache::renew(Lease& lease) noexcept {
         const Lock lock(mutex_);
         notice_fork();
         if (held_locked(lease.lane_, lease.slot_) == nullptr) return CloseReason::forked;
+        settle_locked(lease.slot_);
         if (closed()) return CloseReason::shutdown;
         const CloseReason why = policy_.renew(lease.slot_, Clock::now());
         if (why != CloseReason::none) return why;
@@ -83,7 +89,7 @@ bool Cache::is_wanted(const Lease& lease) const noexcept {
     return held_locked(lease.lane_, lease.slot_) != nullptr && policy_.is_wanted(lease.slot_);
 }
 
-CloseReason Cache::release(Lease&& lease, const Verdict& verdict) noexcept {
+CloseReason Cache::release(Lease&& lease, const Verdict& verdict, Claim* claim) noexcept {
     const auto self = std::move(lease.cache_);  // perhaps the last owner of the cache
     Lane* const lane = std::exchange(lease.lane_, nullptr);
     const LaneId slot = lease.slot_;
@@ -92,7 +98,7 @@ CloseReason Cache::release(Lease&& lease, const Verdict& verdict) noexcept {
         teller_.heard() ? lane->key() : LaneKey{};  // once released the lane may go at any moment
     CloseReason why = CloseReason::none;
     Doomed doomed;
-    {
+    if (claim == nullptr || !return_to_standby(lane, verdict, *claim)) {
         const Lock lock(mutex_);
         notice_fork();
         CachedLane* const held = held_locked(lane, slot);
@@ -101,10 +107,14 @@ CloseReason Cache::release(Lease&& lease, const Verdict& verdict) noexcept {
             return CloseReason::forked;
         }
         held->protocol = lane->protocol();
-        why = policy_.release(slot, outcome_of(verdict, *held), Clock::now());
+        settle_locked(slot);
+        settle_before_keeping_locked(slot);
+        const auto now = Clock::now();
+        why = policy_.release(slot, outcome_of(verdict, *held), now);
         deliver_grants_locked();
         watch_idle_locked(slot);
         doomed = take_doomed_locked();
+        if (claim != nullptr && claim->worth_standby(held)) begin_standby_locked(slot, *claim, now);
     }
     if (why == CloseReason::none && !key.empty()) {
         teller_.tell({.kind = Event::Kind::released, .connection_id = id, .origin = key.origin()});
@@ -116,10 +126,13 @@ CloseReason Cache::release(Lease&& lease, const Verdict& verdict) noexcept {
 Outcome Cache::outcome_of(const Verdict& verdict, const CachedLane& held) const noexcept {
     Outcome outcome{.close = verdict.close, .served = verdict.served};
     if (outcome.close == CloseReason::none && !held.connected) outcome.close = CloseReason::transfer_error;
-    if (verdict.keep_alive_hint && settings_.honour_keep_alive_hint) {
-        outcome.idle_limit = Duration(*verdict.keep_alive_hint).value();
-    }
+    outcome.idle_limit = idle_limit_of(verdict);
     return outcome;
+}
+
+std::chrono::nanoseconds Cache::idle_limit_of(const Verdict& verdict) const noexcept {
+    const bool told = verdict.keep_alive_hint && settings_.honour_keep_alive_hint;
+    return told ? Duration(*verdict.keep_alive_hint).value() : std::chrono::nanoseconds::max();
 }
 
 void Cache::count_replay(const Lease& lease) noexcept {

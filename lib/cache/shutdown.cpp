@@ -24,7 +24,7 @@ void Cache::shutdown(Duration grace) {
     const Instant deadline = later(now, grace.negative() ? std::chrono::nanoseconds{} : grace.value());
     {
         const Lock lock(mutex_);
-        notice_fork();
+        catch_up_locked();
         closed_.store(true, std::memory_order_release);
     }
     abandon();

@@ -7,7 +7,7 @@ namespace ringlet::detail {
 
 CacheStats Cache::stats() const {
     const Lock lock(mutex_);
-    notice_fork();
+    catch_up_locked();
     CacheStats stats = totals_;
     stats.open = policy_.open();
     stats.connecting = policy_.count(ConnectionState::connecting);
@@ -21,7 +21,7 @@ std::vector<ConnectionInfo> Cache::connections() const {
     const auto now = Clock::now();
     std::vector<ConnectionInfo> all;
     const Lock lock(mutex_);
-    notice_fork();
+    catch_up_locked();
     for (std::uint32_t i = 0; i < policy_.lanes(); ++i) {
         if (policy_.lane(LaneId{i}).in_use) all.push_back(info_locked(LaneId{i}, now));
     }
@@ -50,13 +50,13 @@ ConnectionInfo Cache::info_locked(LaneId slot, Instant now) const {
 
 bool Cache::knows(const LaneKey& key) const noexcept {
     const Lock lock(mutex_);
-    notice_fork();
+    catch_up_locked();
     return keys_.find(key).has_value();
 }
 
 std::size_t Cache::idle_for(const LaneKey& key) const {
     const Lock lock(mutex_);
-    notice_fork();
+    catch_up_locked();
     const auto id = keys_.find(key);
     return id ? policy_.idle().size(*id) : 0;
 }

@@ -60,6 +60,7 @@ Cache::Wait Cache::wait_until_turn(Waiter& waiter, const AcquireLimits& limits, 
         if (!wait.turn) {
             wait.end = end_of(waiter, limits.deadline <= until);
             if (wait.end == Errc::acquire_timeout && waiter.counts) ++totals_.acquire_timeouts;
+            catch_up_locked();
             if (wait.end != Errc::cache_closed) wait.crowd = crowd_locked(waiter.key);
             leave_locked(waiter);
             doomed = take_doomed_locked();

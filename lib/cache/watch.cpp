@@ -39,7 +39,7 @@ Cache::Round Cache::idle_round(std::vector<Watched>& watched, Instant now, std::
     watched.clear();
     {
         const Lock lock(mutex_);
-        notice_fork();
+        catch_up_locked();
         const auto& idle = policy_.idle();
         watched.reserve(idle.size());  // may throw: nothing is ordered closed yet
         policy_.expire(now);

@@ -19,9 +19,10 @@ void IdleSet::insert(LaneId lane, KeyId key, OriginId origin, Instant since, Ins
     node.origin = origin;
     node.since = since;
     node.until = until;
-    by_key_[index_of(key)].push_back(table, lane);
-    by_origin_[index_of(origin)].push_back(table, lane);
-    by_age_.push_back(table, lane);
+    const auto younger = [&](LaneId other) { return table[other].since > since; };
+    by_key_[index_of(key)].insert_before_last(table, lane, younger);
+    by_origin_[index_of(origin)].insert_before_last(table, lane, younger);
+    by_age_.insert_before_last(table, lane, younger);
     by_deadline_.insert(lane, until);
 }
 

@@ -19,6 +19,7 @@ class IdleSet {
     /// Make room for a lane, a key and an origin, before they are first used in insert().
     void prepare(LaneId lane);
     void prepare(KeyId key, OriginId origin);
+    /// Where it belongs by `since`: a walk past the lanes that are younger.
     void insert(LaneId lane, KeyId key, OriginId origin, Instant since, Instant until) noexcept;
     void erase(LaneId lane) noexcept;
 

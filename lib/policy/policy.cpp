@@ -43,6 +43,18 @@ bool Policy::acquire_again(LaneId lane, Instant now) noexcept {
     return true;
 }
 
+void Policy::catch_up(LaneId lane, const Unseen& unseen) noexcept {
+    Lane& l = lanes_[lane];
+    l.requests += unseen.served;
+    if (unseen.idle_limit != std::chrono::nanoseconds::max()) l.idle_limit = unseen.idle_limit;
+    idle_.erase(lane);
+    if (unseen.leased) {
+        set_state(l, ConnectionState::leased);
+    } else {
+        insert_idle(lane, unseen.since);
+    }
+}
+
 void Policy::connected(LaneId lane, Instant now, double jitter) noexcept {
     Lane& l = lanes_[lane];
     if (l.state == ConnectionState::connecting) set_state(l, ConnectionState::leased);
@@ -319,11 +331,16 @@ CloseReason Policy::place(LaneId lane, Instant now) noexcept {
 
 void Policy::keep(LaneId lane, Instant now) noexcept {
     Lane& l = lanes_[lane];
-    const Instant timeout = later(now, std::min(limits_.idle_timeout, l.idle_limit));
-    idle_.insert(lane, l.key, l.origin, now, std::min(timeout, l.lifetime_end));
+    insert_idle(lane, now);
     set_state(l, ConnectionState::idle);
     if (idle_.size() > limits_.max_idle) evict(*idle_.oldest(), now);
     if (idle_.size(l.origin) > limits_.max_idle_per_origin) evict(*idle_.oldest(l.origin), now);
+}
+
+void Policy::insert_idle(LaneId lane, Instant since) noexcept {
+    const Lane& l = lanes_[lane];
+    const Instant timeout = later(since, std::min(limits_.idle_timeout, l.idle_limit));
+    idle_.insert(lane, l.key, l.origin, since, std::min(timeout, l.lifetime_end));
 }
 
 void Policy::grant(Ticket ticket, LaneId lane, bool used) noexcept {

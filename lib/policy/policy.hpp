@@ -81,6 +81,15 @@ class Policy {
     Answer acquire(const Want& want, Instant now);
     /// That very lane, if it is idle and has not expired: leased. Then as `reuse`.
     bool acquire_again(LaneId lane, Instant now) noexcept;
+    /// An idle lane served its last user without the policy's knowledge: so many requests, and perhaps it is
+    /// leased for another. If not it has been idle since `since`; idle_limit as in Outcome.
+    struct Unseen {
+        std::uint64_t served = 0;
+        bool leased = false;
+        Instant since{};
+        std::chrono::nanoseconds idle_limit = std::chrono::nanoseconds::max();
+    };
+    void catch_up(LaneId lane, const Unseen& unseen) noexcept;
     /// A lane that is to be connected now is: its age counts from here. `jitter` in [0, 1) takes up to 10 %
     /// off its lifetime.
     void connected(LaneId lane, Instant now, double jitter) noexcept;
@@ -173,6 +182,7 @@ class Policy {
     CloseReason unfit(const Lane& lane, Instant now) const noexcept;
     bool crowded(OriginId origin) const noexcept;
     CloseReason place(LaneId lane, Instant now) noexcept;
+    void insert_idle(LaneId lane, Instant since) noexcept;
     void keep(LaneId lane, Instant now) noexcept;
     void grant(Ticket ticket, LaneId lane, bool used) noexcept;
     void serve_waiters() noexcept;

@@ -67,6 +67,19 @@ class SlotList {
         back_ = id;
         ++size_;
     }
+    /// In front of those at the end of the list that `follows` says are to come after it.
+    template <class Table, class Follows>
+    void insert_before_last(Table& table, Id id, Follows follows) noexcept {
+        Id next = no_id<Id>, prev = back_;
+        while (prev != no_id<Id> && follows(prev)) {
+            next = prev;
+            prev = (table[prev].*Member).prev;
+        }
+        table[id].*Member = {prev, next};
+        (prev == no_id<Id> ? front_ : (table[prev].*Member).next) = id;
+        (next == no_id<Id> ? back_ : (table[next].*Member).prev) = id;
+        ++size_;
+    }
     template <class Table>
     void erase(Table& table, Id id) noexcept {
         const auto links = table[id].*Member;

@@ -63,7 +63,7 @@ void Exchange::run(Call call) {
     patience_ = Patience(*call_.options);
     patience_.enter();
     try {
-        DropLog::instance().catch_up(call_.cache->log());
+        DropLog::instance().catch_up(cache_->log());
         upload_ = Upload(call_.body);
         empty_body_ = !upload_.present() && defines_content(method_);
         body_dropped_ = false;
@@ -108,7 +108,7 @@ void Exchange::run_hops() {
 
 /// The lease goes back, and the request goes on: see Continuation.
 void Exchange::continue_later() {
-    if (!continuation_) continuation_.emplace(call_.cache);
+    if (!continuation_) continuation_.emplace(cache_);
 }
 
 /// The redirect's target is another origin, or cannot be told.
@@ -175,7 +175,7 @@ bool Exchange::send_once(Turn turn, bool upgrade) {
         if (options.stop) limits.stop = *options.stop;
         limits.fresh =
             turn != Turn::first || (options.wire.raw && options.wire.raw->is_set(CURLOPT_FRESH_CONNECT));
-        lease = call_.cache->acquire(call_.key, limits);
+        lease = cache_->acquire(call_.key, limits, &transfer_.claim());
     } catch (const Error& error) {
         ErrorDetails details;
         details.phase = Phase::acquire;

@@ -22,6 +22,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace ringlet::detail {
 
@@ -32,7 +33,6 @@ struct Call {
     LaneKey key;
     std::shared_ptr<const Options> options;
     std::shared_ptr<BodyData> body;
-    std::shared_ptr<Cache> cache;
     std::shared_ptr<CookieJar> cookies;  // null: none kept
     // Unless null the only connection there may be: `key` stays what it is, and nothing is replayed.
     std::shared_ptr<AdoptedSocket> given_connection;
@@ -54,7 +54,7 @@ struct Upgraded {
 /// steady state.
 class Exchange {
   public:
-    Exchange() = default;
+    explicit Exchange(std::shared_ptr<Cache> cache) noexcept : cache_(std::move(cache)) {}
     ~Exchange();
     Exchange(const Exchange&) = delete;
     Exchange& operator=(const Exchange&) = delete;
@@ -159,6 +159,7 @@ class Exchange {
         void operator()() const noexcept { transfer->wake(); }
     };
 
+    const std::shared_ptr<Cache> cache_;  // leases count on it: see Cache::acquire()
     Call call_;
     std::string method_;
     Upload upload_;

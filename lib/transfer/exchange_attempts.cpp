@@ -70,7 +70,7 @@ void Exchange::start_again(const Call& first, const std::string& method) {
 
 void Exchange::pause(std::chrono::milliseconds d) {
     const auto stop = call_.options->stop.value_or(std::stop_token{});
-    const auto closing = call_.cache->shutdown_token();
+    const auto closing = cache_->shutdown_token();
     pause_unless_stopped(d, stop, closing);
     if (stop.stop_requested())
         give_up(Errc::cancelled, "stopped while waiting to try again", CloseReason::none);

@@ -45,7 +45,6 @@ void Exchange::remove_handle() noexcept {
 void Exchange::release_call() noexcept {
     release_body();
     call_.options.reset();
-    call_.cache.reset();
     call_.cookies.reset();
     call_.given_connection.reset();
 }
@@ -325,7 +324,7 @@ void Exchange::drop() noexcept {
 /// With drain_on_drop: reads the rest, if it is known to fit (and the upload is over: see drop()). True: the
 /// transfer is over. False: it is still there, to be closed.
 bool Exchange::drain_dropped() noexcept {
-    const auto& settings = call_.cache->settings();
+    const auto& settings = cache_->settings();
     const auto left = transfer_.done() ? std::optional<std::uint64_t>(0) : known_left();
     const auto all = left ? *left + transfer_.buffer().size() : unknown_size;
     if (settings.drain_bytes.value() == 0 || settings.drain_time.value().count() <= 0) return false;
@@ -351,7 +350,7 @@ void Exchange::close_unread(bool warn) noexcept {
     const bool keeps = !transfer_.done() && transfer_.reset_keeps_connection(left);
     const bool finished_stream = transfer_.done() && protocol_ == Protocol::http_2;
     state_ = BodyState::abandoned;
-    if (warn) call_.cache->count_dropped(transfer_.lease());
+    if (warn) cache_->count_dropped(transfer_.lease());
     if (warn && !keeps && !finished_stream) {
         warn_dropped();
     } else if (warn) {
@@ -361,9 +360,9 @@ void Exchange::close_unread(bool warn) noexcept {
 }
 
 void Exchange::note_stream_reset() noexcept {
-    if (!call_.cache->log().debug_enabled()) return;
+    if (!cache_->log().debug_enabled()) return;
     try {
-        call_.cache->log().debug("response dropped unread, HTTP/2 stream reset: " + describe());
+        cache_->log().debug("response dropped unread, HTTP/2 stream reset: " + describe());
     } catch (...) {
         // Out of memory: the counter and the event tell.
     }
@@ -375,7 +374,7 @@ void Exchange::warn_dropped() noexcept {
         const auto size = transfer_.head().content_length();
         if (known_left() && size) left = std::to_string(*size - read_total_);
         DropLog::instance().warn(
-            call_.cache->log(), call_.key.origin(),
+            cache_->log(), call_.key.origin(),
             describe() + ", " + left +
                 " left; read it to the end, or call consume() to keep the connection, or abort() to "
                 "close it on purpose");

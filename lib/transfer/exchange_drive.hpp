@@ -24,7 +24,7 @@ class Nudges {
 /// shutdown, time.
 template <class Until>
 void Exchange::drive(Until until, Clock::time_point latest) {
-    const auto spin = call_.cache->settings().busy_poll.value();
+    const auto spin = cache_->settings().busy_poll.value();
     const bool limited = latest != Clock::time_point::max();
     Nudges nudges;
     while (!transfer_.done()) {

@@ -148,6 +148,8 @@ class Transfer final : public LaneClient {
     bool replaced_connection() const noexcept { return replaced_; }
     Lane& lane() noexcept { return *lease_; }
     const Lease& lease() const noexcept { return lease_; }
+    /// Of whoever sends one request after another through it: leases for it are acquired with that.
+    Claim& claim() noexcept { return claim_; }
 
     /// Takes the request off the lane and gives the lease back, open or closed: what became of it. `why`
     /// beyond what the exchange itself says; none: as the protocol has it.
@@ -213,6 +215,7 @@ class Transfer final : public LaneClient {
     std::size_t fail(Failure failure) noexcept;
 
     Lease lease_;
+    Claim claim_;
     TransferPlan plan_;
     Head head_;
     BodyBuffer buffer_;

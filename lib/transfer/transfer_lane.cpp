@@ -215,10 +215,11 @@ Lease Transfer::hand_over(BodyBuffer& early) noexcept {
         resuming_ = false;
     }
     std::swap(early, buffer_);
-    lease_->set_client(nullptr);
     plan_ = {};
     mime_.reset();
     added_ = paused_ = false;
+    lease_->set_client(nullptr);
+    lease_.keep_cache();
     return std::move(lease_);
 }
 
@@ -320,8 +321,7 @@ CloseReason Transfer::end(CloseReason why) noexcept {
     if (plan_.options->wire.raw) (void)take_raw_exception();  // by what was called only to close
     plan_.options = nullptr;
     Verdict verdict{reason, head_.keep_alive_timeout()};
-    const auto cache = lease_.cache();
-    return cache->release(std::move(lease_), verdict);
+    return lease_.cache()->release(std::move(lease_), verdict, &claim_);
 }
 
 }  // namespace ringlet::detail

@@ -21,7 +21,7 @@ std::optional<std::uint64_t> Walk::own_limit(unsigned origin) {
 }
 
 std::optional<std::string> Walk::step() {
-    switch (draw(18)) {
+    switch (draw(19)) {
         case 0:
         case 1:
         case 2:
@@ -61,6 +61,9 @@ std::optional<std::string> Walk::step() {
             break;
         case 16:
             acquire_again();
+            break;
+        case 17:
+            catch_up();
             break;
         default:
             draw(2) == 0 ? fail_to_connect() : discard_idle();
@@ -149,6 +152,34 @@ void Walk::acquire_again() {
     if (!there) return;
     std::erase(idle_[key_[lane]], lane);
     held_[lane] = Held::leased;
+}
+
+// An idle lane served on without the policy. Nobody may have waited for it.
+void Walk::catch_up() {
+    std::vector<LaneId> idle;
+    for (auto lane = policy_.idle().oldest(); lane; lane = policy_.idle().younger(*lane))
+        idle.push_back(*lane);
+    if (idle.empty() || policy_.waiting() != 0) return;
+    const LaneId lane = idle[draw(idle.size())];
+    const std::uint64_t served = draw(3), before = policy_.lane(lane).requests;
+    if (before + served >= limits_.max_requests) return;
+    const bool leased = draw(2) == 0;
+    const Instant since = since_[lane] + (now_ - since_[lane]) * static_cast<int>(draw(5)) / 4;
+    policy_.catch_up(lane, {.served = served, .leased = leased, .since = since});
+    require(policy_.lane(lane).requests == before + served, "the requests that were not seen");
+    std::erase(idle_[key_[lane]], lane);
+    if (leased) {
+        held_[lane] = Held::leased;
+    } else {
+        enter_in_order(lane, since);
+    }
+}
+
+void Walk::enter_in_order(LaneId lane, Instant since) {
+    auto& idle = idle_[key_[lane]];
+    since_[lane] = since;
+    idle.insert(std::find_if(idle.begin(), idle.end(), [&](LaneId other) { return since_[other] > since; }),
+                lane);
 }
 
 void Walk::retire() {

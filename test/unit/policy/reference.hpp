@@ -51,6 +51,8 @@ class Walk {
     void check_choice(const std::vector<LaneId>& idle, LaneId chosen, UserId user);
     void renew();
     void acquire_again();
+    void catch_up();
+    void enter_in_order(LaneId lane, Instant since);
     void connect();
     void release();
     void give_back(LaneId lane, const Outcome& outcome);
