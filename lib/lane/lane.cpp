@@ -108,7 +108,10 @@ struct LaneCallbacks {
         return CURLE_OK;
     }
     static int close_socket(void* lane, curl_socket_t fd) {
-        if (auto* client = lane_of(lane).client_) client->on_close_socket(fd);
+        if (auto* client = lane_of(lane).client_) {
+            client->on_close_socket(fd);
+            lane_of(lane).check_names(true);
+        }
         lane_of(lane).sockets_.closed(fd);
         if (const auto& adopted = lane_of(lane).adopted_) adopted->closed(fd);
         const Cancellation off;  // a thread that ends here would end inside a callback: see rescue()
@@ -162,6 +165,7 @@ void Lane::reset_easy() {
 void Lane::reset_easy_for_raw_use() {
     clear_easy();
     configured_ = raw_options;  // whoever comes next must take them off
+    names_unchecked_ = false;
     set_connection_options(easy());
 }
 
@@ -178,8 +182,29 @@ void Lane::clear_easy() {
 }
 
 void Lane::apply_own_options() {
+    names_unchecked_ = false;
     set_connection_options(easy());
     set_request_hooks();
+}
+
+void Lane::pace_name_checks(std::chrono::steady_clock::time_point now) noexcept {
+    constexpr std::chrono::seconds pace(1);
+    constexpr long worth_it = 10;  // seconds that a name is believed
+    // From then on a connection over TLS may be closed for good only after the next one was looked up.
+    constexpr unsigned closes_later = 0x080a00;
+    if (curl_version_number() >= closes_later && key_.origin().starts_with("https:")) return;
+    if (settings_.dns_ttl_seconds < worth_it) return;
+    const bool due = now - names_checked_ >= pace;
+    if (due) names_checked_ = now;
+    check_names(due);
+}
+
+void Lane::check_names(bool on) noexcept {
+    constexpr long never_outdated = -1;
+    if (on == !names_unchecked_) return;
+    const auto code = curl().easy_setopt(easy(), CURLOPT_DNS_CACHE_TIMEOUT,
+                                         on ? settings_.dns_ttl_seconds : never_outdated);
+    if (code == CURLE_OK) names_unchecked_ = !on;
 }
 
 /// The share stays through a reset.

@@ -144,6 +144,10 @@ class Lane {
     std::size_t receive_size() const noexcept;
     /// A large body comes: it is to be taken in larger pieces.
     void receive_much() noexcept;
+    /// After each transfer libcurl looks for outdated names among all that the cache knows, under a lock that
+    /// its lanes share. For requests on a kept connection once a second is often enough; a connection that is
+    /// closed ends that, since another may be made in its place. Only with options of ringlet's.
+    void pace_name_checks(std::chrono::steady_clock::time_point now) noexcept;
     /// libcurl's own words for what went wrong last; empty when it had none.
     const char* error_text() const noexcept { return error_text_; }
     /// The address of the latest attempt to connect.
@@ -226,6 +230,7 @@ class Lane {
     void apply_own_options();
     bool watch_sockets(CURL* easy) noexcept;
     void set_request_hooks();
+    void check_names(bool on) noexcept;
     static bool keeps_receive_buffer() noexcept;
     void clear_easy();
     void note_attempt(const sockaddr& address, unsigned size) noexcept;
@@ -250,6 +255,8 @@ class Lane {
     SlistPtr connect_to_;  // unless dials_: keeps libcurl from resolving names
     LaneClient* client_ = nullptr;
     std::uint64_t configured_ = 0;
+    std::chrono::steady_clock::time_point names_checked_{};
+    bool names_unchecked_ = false;  // names never expire now, for its own easy
     bool tainted_ = false;
     std::atomic<bool> interrupted_{false};
     Protocol protocol_ = Protocol::unknown;

@@ -46,6 +46,7 @@ void Transfer::configure() {
     set_prior_knowledge();
     set_method();
     set_headers();
+    if (lease_.reused() && !plan_.options->wire.raw) lane.pace_name_checks(Clock::now());
     const bool progress = static_cast<bool>(plan_.options->progress);
     if (progress != lane.holdings().progress) {
         set_option(lane.easy(), CURLOPT_NOPROGRESS, progress ? 0L : 1L, "progress");
