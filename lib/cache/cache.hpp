@@ -60,7 +60,8 @@ struct Verdict {
 /// lanes.
 ///
 /// Every step has the same shape: under the mutex ask the policy, and take out what it orders closed; after
-/// it close, log and notify. Nothing that can block or call the user happens under the mutex.
+/// it close, log and notify. Nothing that can block or call the user happens under the mutex. Only a lane on
+/// standby is lent and given back without it: see Standby.
 class Cache : public std::enable_shared_from_this<Cache> {
   public:
     /// Settings have been validated.

@@ -92,7 +92,7 @@ class Claim {
         std::chrono::steady_clock::time_point end{};  // of lending, and of giving back
     };
 
-    /// Its holder has been lent that lane: by the cache, or again() by itself.
+    /// Its holder has been lent that lane: by the cache, or by take().
     void bind(const void* cache, const std::shared_ptr<Standby>& standby, CachedLane* held, LaneId slot,
               std::uint64_t id, const LaneKey& key) noexcept {
         again_ = standby_ == standby;
