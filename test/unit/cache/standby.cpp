@@ -308,6 +308,50 @@ TEST_CASE("a claim may outlive its cache", "[cache][standby]") {
     CHECK(server.accepts() == 3);
 }
 
+TEST_CASE("a claim holds on its own terms only", "[cache][standby]") {
+    const auto standby = std::make_shared<detail::Standby>();
+    const LaneKey key{"http://a:80", ""}, other_key{"http://b:80", ""};
+    const int cache = 0, other_cache = 0;
+    const detail::UserId user{7}, other_user{8};
+    const detail::Instant now{std::chrono::hours(1)};
+    Claim claim;
+    for (int i = 0; i < 2; ++i) claim.bind(&cache, standby, nullptr, detail::LaneId{0}, 1, key);
+    claim.begin({.user = user, .fork_generation = 3, .loans = 1, .window = 10ns, .end = now + 100ns}, now);
+    SECTION("within them") {
+        REQUIRE(claim.take(&cache, key, user, 3, now + 9ns));
+        CHECK(claim.give_back(3, now + 20ns, 1s));
+        CHECK_FALSE(claim.take(&cache, key, user, 3, now + 21ns));  // one loan
+    }
+    SECTION("another cache") {
+        CHECK_FALSE(claim.take(&other_cache, key, user, 3, now));
+    }
+    SECTION("another key") {
+        CHECK_FALSE(claim.take(&cache, other_key, user, 3, now));
+    }
+    SECTION("another thread") {
+        CHECK_FALSE(claim.take(&cache, key, other_user, 3, now));
+    }
+    SECTION("a forked child") {
+        CHECK_FALSE(claim.take(&cache, key, user, 4, now));
+    }
+    SECTION("too late") {
+        CHECK_FALSE(claim.take(&cache, key, user, 3, now + 10ns));
+    }
+    SECTION("given back in a child") {
+        REQUIRE(claim.take(&cache, key, user, 3, now));
+        CHECK_FALSE(claim.give_back(4, now, 1s));
+    }
+    SECTION("given back after the end") {
+        REQUIRE(claim.take(&cache, key, user, 3, now));
+        CHECK_FALSE(claim.give_back(3, now + 100ns, 1s));
+    }
+    SECTION("ended by the cache") {
+        REQUIRE(claim.take(&cache, key, user, 3, now));
+        CHECK(standby->end().lent);
+        CHECK_FALSE(claim.give_back(3, now, 1s));
+    }
+}
+
 TEST_CASE("a child does not take what its parent has on standby", "[cache][standby][fork]") {
     skip_where_a_child_has_no_threads();
     Origin server(respond_with(reply("x")));
