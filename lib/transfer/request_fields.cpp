@@ -1,13 +1,18 @@
 #include "transfer/request_fields.hpp"
 
+#include "curl/apply_options.hpp"
 #include "curl/raw_options.hpp"
 #include "value/text.hpp"
 
 namespace ringlet::detail {
 
-SlistPtr header_list(const Headers& headers, bool without_cookies) {
+SlistPtr header_list(const Headers& headers, std::string_view codings, bool without_cookies) {
     SlistPtr list;
     std::string line;
+    if (!codings.empty() && !headers.contains("Accept-Encoding")) {
+        line.append("Accept-Encoding: ").append(codings);
+        append(list, line.c_str());
+    }
     for (const auto& field : headers) {
         if (without_cookies && equal_ignoring_case(field.name, "cookie")) continue;
         line.assign(field.name);
@@ -20,6 +25,15 @@ SlistPtr header_list(const Headers& headers, bool without_cookies) {
         append(list, line.c_str());
     }
     return list;
+}
+
+// libcurl composes its own Accept-Encoding byte by byte for each request, and then the request from that; a
+// field of the list it copies once.
+std::string_view offered_codings(const WireOptions& options) {
+    if (options.raw) return {};
+    if (!options.accept_encoding) return usual_codings();
+    const auto& named = *options.accept_encoding;
+    return named ? trimmed(*named) : std::string_view();
 }
 
 std::string cookie_text(const Headers& headers) {

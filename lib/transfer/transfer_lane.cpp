@@ -20,6 +20,10 @@ namespace {
 // The id of no options: whoever comes next finds the easy handle to be set up anew.
 constexpr std::uint64_t needs_reset = Lane::raw_options - 1;
 
+// Ids of header fields that are not those of any options.
+constexpr std::uint64_t of_this_request_only = UINT64_MAX;
+constexpr std::uint64_t codings_alone = UINT64_MAX - 1;
+
 }  // namespace
 
 void Transfer::configure() {
@@ -147,8 +151,10 @@ void Transfer::set_headers() {
     const bool says_length = held.shape == Lane::Shape::other && negotiates() && sends_nothing() &&
                              !options.headers.contains("Content-Length");
     const bool special = cookies_joined_ || !content_type.empty() || plan_.upgrade || says_length;
-    if (!special && held.headers_id == options.headers_id) return;
-    auto list = header_list(options.headers, cookies_joined_);
+    const auto codings = offered_codings(options.wire);
+    const auto id = options.headers_id == 0 && !codings.empty() ? codings_alone : options.headers_id;
+    if (!special && held.headers_id == id) return;
+    auto list = header_list(options.headers, codings, cookies_joined_);
     if (!content_type.empty()) append(list, content_type.c_str());
     if (says_length) append(list, "Content-Length: 0");
     if (plan_.upgrade) {  // libcurl would announce the open upload as a body
@@ -157,8 +163,7 @@ void Transfer::set_headers() {
     }
     set_option(lease_->easy(), CURLOPT_HTTPHEADER, list.get(), "header");
     held.headers = std::move(list);
-    constexpr std::uint64_t of_this_request_only = UINT64_MAX;
-    held.headers_id = special ? of_this_request_only : options.headers_id;
+    held.headers_id = special ? of_this_request_only : id;
 }
 
 /// What was set for this request alone, and points at what dies with it.
