@@ -70,8 +70,8 @@ CURLcode drive(Lane& lane, const ConnectPlan& plan) {
         }
         if (running == 0) return CURLE_COULDNT_CONNECT;
         check_interruptions(lane, plan);
-        constexpr std::chrono::milliseconds longest(60'000);
-        auto wait = longest;
+        constexpr std::chrono::milliseconds longest_poll(60'000);
+        auto wait = longest_poll;
         if (plan.deadline != Clock::time_point::max()) {
             wait = std::min(wait, std::chrono::ceil<std::chrono::milliseconds>(plan.deadline - Clock::now()));
         }

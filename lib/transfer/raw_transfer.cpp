@@ -168,11 +168,11 @@ CURLcode RawLane::run() {
 
 /// 0: the time is over.
 int RawLane::longest_wait_ms() const noexcept {
-    constexpr std::chrono::milliseconds no_hurry(
+    constexpr std::chrono::milliseconds longest_poll(
         1000);  // as curl_easy_perform: see Transfer::needs_nudging()
-    if (deadline_ == Clock::time_point::max()) return static_cast<int>(no_hurry.count());
+    if (deadline_ == Clock::time_point::max()) return static_cast<int>(longest_poll.count());
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());
-    return static_cast<int>(std::clamp(left, std::chrono::milliseconds(0), no_hurry).count());
+    return static_cast<int>(std::clamp(left, std::chrono::milliseconds(0), longest_poll).count());
 }
 
 /// libcurl follows redirects by itself: then the lane's connection may lead elsewhere than its key says.
