@@ -11,8 +11,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string ok = reply("ok");
-
 // The body of an answer that may have none, whichever way the caller ends it.
 void expect_empty(Response response, int status) {
     const auto start = Clock::now();

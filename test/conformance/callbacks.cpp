@@ -16,8 +16,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string ok = reply("ok");
-
 struct CallbackBroken : std::runtime_error {
     CallbackBroken() : std::runtime_error("callback broken") {}
 };

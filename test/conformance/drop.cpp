@@ -13,8 +13,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string ok = reply("ok");
-
 // Until the client goes away.
 void stream_forever(Connection& c) {
     c.read_request();

@@ -12,8 +12,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string ok = reply("ok");
-
 // One connection that answers `good` requests and then writes these bytes and closes.
 Script spoils(int good, std::string bytes, bool close = true) {
     return [good, bytes = std::move(bytes), close](Connection& c) {

@@ -11,8 +11,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string ok = reply("ok");
-
 std::string get_text(Client& client, const Origin& origin, std::string_view path = "/") {
     return client.session.send(Request::get(origin.url(path)).timeout(10s)).text();
 }

@@ -9,12 +9,6 @@
 using namespace ringlet;
 using namespace ringlet::test;
 
-namespace {
-
-const std::string ok = reply("ok");
-
-}  // namespace
-
 TEST_CASE("C020 a body cut short is an error after its bytes, never an end", "[conformance][C020]") {
     const bool reset = GENERATE(false, true);
     CAPTURE(reset);

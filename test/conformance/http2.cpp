@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <fstream>
 #include <future>
 #include <span>
 #include <stop_token>
@@ -16,6 +15,7 @@
 #include "support/fixture.hpp"
 #include "support/h2_origin.hpp"
 #include "support/origin.hpp"
+#include "support/posix.hpp"
 #include "support/temp_dir.hpp"
 
 using namespace ringlet;
@@ -24,10 +24,6 @@ using namespace ringlet::test;
 namespace {
 
 using Builder = ConnectionCache::Builder;
-
-const std::string& ca() {
-    return TestCa::instance().pem();
-}
 
 // A zlib stream (RFC 1950) of n zeros, by hand: one literal, then matches of 258 bytes at distance 1.
 std::string zeros_deflated(std::size_t n) {
@@ -57,14 +53,7 @@ std::string zeros_deflated(std::size_t n) {
     return out + h2_uint32(b << 16U | 1U);
 }
 
-std::size_t resident_bytes() {
-    std::ifstream statm("/proc/self/statm");
-    std::size_t all = 0, resident = 0;
-    statm >> all >> resident;
-    return resident * 4096;
-}
-
-void check_end(Client& client, const std::string& url) {
+void check_h2_end(Client& client, const std::string& url) {
     CHECK(client.at_rest());
     Session session(client.cache);
     session.ca_blob(ca());
@@ -92,7 +81,7 @@ TEST_CASE("C105 a second request does not ride on a connection whose answer is u
     CHECK(client.session.get(origin.url()).text() == "hello");
     CHECK(origin.accepts() == 2);
     CHECK(client.cache.stats().reused == 1);
-    check_end(client, origin.url());
+    check_h2_end(client, origin.url());
 }
 
 TEST_CASE("C107 an unread answer holds back its server and nobody else", "[conformance][C107]") {
@@ -121,7 +110,7 @@ TEST_CASE("C107 an unread answer holds back its server and nobody else", "[confo
     std::this_thread::sleep_for(200ms);  // why: what the server can send, it is to have sent
     CHECK(sent < (48u << 20u));          // the window of libcurl 7.88 is 32 MiB, and sockets have buffers
     first.abort();
-    check_end(client, origin.url());
+    check_h2_end(client, origin.url());
 }
 
 TEST_CASE("C107 a small answer that inflates to a hundred megabytes is inflated as it is read",
@@ -151,7 +140,7 @@ TEST_CASE("C107 a small answer that inflates to a hundred megabytes is inflated 
         CHECK(body.outcome.code == Errc::too_large);
         CHECK(body.bytes.size() <= 1'000'000);
     }
-    check_end(client, origin.url());
+    check_h2_end(client, origin.url());
 }
 
 TEST_CASE("C108 a request after GOAWAY goes to a new connection", "[conformance][C108]") {
@@ -209,21 +198,21 @@ TEST_CASE("C109 a refused stream is replayed where the policy allows it, once", 
         CHECK(client.session.get(origin.url()).text() == "hello");
         CHECK(requests == 2);
         CHECK(client.cache.stats().replays == 1);
-        check_end(client, origin.url());
+        check_h2_end(client, origin.url());
     }
     SECTION("once, a POST: never by default (behaviour.md, section 6)") {
         Origin origin(refuses(1), h2_options());
         const auto outcome = outcome_of([&] { client.session.post(origin.url(), "body"); });
         CHECK(outcome.code == Errc::connection_lost);
         CHECK(requests == 1);
-        check_end(client, origin.url());
+        check_h2_end(client, origin.url());
     }
     SECTION("once, a POST that may be replayed") {
         Origin origin(refuses(1), h2_options());
         client.session.replay(Replay::always);
         CHECK(client.session.post(origin.url(), "body").text() == "hello");
         CHECK(requests == 2);
-        check_end(client, origin.url());
+        check_h2_end(client, origin.url());
     }
     SECTION("always: fails after one replay") {
         Origin origin(refuses(1000), h2_options());
@@ -231,7 +220,7 @@ TEST_CASE("C109 a refused stream is replayed where the policy allows it, once", 
         CHECK(outcome.code == Errc::connection_lost);
         CHECK(requests == 2);
         requests = 1000;
-        check_end(client, origin.url());
+        check_h2_end(client, origin.url());
     }
     SECTION("with a body that cannot be sent twice: fails") {
         Origin origin(refuses(1), h2_options());
@@ -244,7 +233,7 @@ TEST_CASE("C109 a refused stream is replayed where the policy allows it, once", 
         const auto outcome = outcome_of([&] { client.session.put(origin.url(), std::move(body)); });
         CHECK((outcome.code == Errc::body_not_replayable || outcome.code == Errc::connection_lost));
         CHECK(requests == 1);
-        check_end(client, origin.url());
+        check_h2_end(client, origin.url());
     }
 }
 
@@ -272,7 +261,7 @@ TEST_CASE("C109 a refused stream does not disturb another one", "[conformance][C
     CHECK(other.get(origin.url()).text() == "hello");
     finish.open();
     CHECK(running.text() == "hello");
-    check_end(client, origin.url());
+    check_h2_end(client, origin.url());
 }
 
 TEST_CASE("C111 cancelling one handshake leaves the other request alone", "[conformance][C111]") {
@@ -305,7 +294,7 @@ TEST_CASE("C111 cancelling one handshake leaves the other request alone", "[conf
     CHECK(client.at_rest());
     CHECK(client.cache.stats().idle == 1);
     CHECK(origin.wait_for_open(1));
-    check_end(client, origin.url());
+    check_h2_end(client, origin.url());
 }
 
 TEST_CASE("C112 a stream that times out closes its connection and the next request has a new one",
@@ -321,7 +310,7 @@ TEST_CASE("C112 a stream that times out closes its connection and the next reque
     CHECK(client.cache.stats().open == 0);  // behaviour.md, section 4: a timeout makes a connection unfit
     CHECK(client.session.get(origin.url()).text() == "hello");
     CHECK(origin.accepts() == 2);
-    check_end(client, origin.url());
+    check_h2_end(client, origin.url());
 }
 
 TEST_CASE("C112 a peer that has stopped answering is replaced after one timeout", "[conformance][C112]") {
@@ -340,7 +329,7 @@ TEST_CASE("C112 a peer that has stopped answering is replaced after one timeout"
           Errc::timeout);
     CHECK(client.session.get(origin.url()).text() == "hello");
     CHECK(origin.accepts() == 2);
-    check_end(client, origin.url());
+    check_h2_end(client, origin.url());
 }
 
 TEST_CASE("C113 pings keep no idle HTTP/2 connection alive", "[conformance][C113]") {
@@ -379,5 +368,5 @@ TEST_CASE("C113 an expired HTTP/2 connection is closed without any traffic", "[c
     CHECK(origin.wait_for_ends(1));
     CHECK(eventually([&] { return client.cache.stats().open == 0; }));
     CHECK(client.cache.stats().closed_by[CloseReason::expired] == 1);
-    check_end(client, origin.url());
+    check_h2_end(client, origin.url());
 }

@@ -24,10 +24,6 @@ namespace {
 
 using Builder = ConnectionCache::Builder;
 
-Script echo_target() {
-    return handler([](const Recorded& request) { return reply("body of " + request.target); });
-}
-
 // An origin that is reached by every 127.x address: as many origins as wanted, in one server's count.
 OriginOptions on_all_addresses() {
     OriginOptions options;

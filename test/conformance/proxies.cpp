@@ -19,20 +19,6 @@ using namespace ringlet::test;
 
 namespace {
 
-OriginOptions tls() {
-    OriginOptions options;
-    options.tls = true;
-    return options;
-}
-
-const std::string& ca() {
-    return TestCa::instance().pem();
-}
-
-Script echo_target() {
-    return handler([](const Recorded& request) { return reply("body of " + request.target); });
-}
-
 std::string url_of(const Origin& proxy, std::string_view user = {}) {
     return "http://" + std::string(user) + "127.0.0.1:" + std::to_string(proxy.port());
 }
@@ -63,7 +49,7 @@ TEST_CASE("C122 two plain origins share one connection to their proxy", "[confor
 }
 
 TEST_CASE("C124 a tunnel that its server ends is made anew", "[conformance][C124]") {
-    Origin target(respond_and_close(reply("hello", 200, "Connection: close\r\n")), tls());
+    Origin target(respond_and_close(reply("hello", 200, "Connection: close\r\n")), tls_options());
     HttpProxy proxy;
     Client client;
     client.session.ca_blob(ca()).proxy(proxy.url());
@@ -76,7 +62,7 @@ TEST_CASE("C124 a tunnel that its server ends is made anew", "[conformance][C124
 }
 
 TEST_CASE("C124 a tunnel is kept and used again", "[conformance][C124]") {
-    Origin target(echo_target(), tls());
+    Origin target(echo_target(), tls_options());
     HttpProxy proxy;
     Client client;
     client.session.ca_blob(ca()).proxy(proxy.url());
@@ -135,7 +121,7 @@ TEST_CASE("C126 a proxy that drops each CONNECT is asked once", "[conformance][C
         CHECK(client.at_rest());
     }
     SECTION("after a good tunnel was lost") {
-        Origin target(respond_and_close(reply("hello")), tls());
+        Origin target(respond_and_close(reply("hello")), tls_options());
         Origin proxy([&](Connection& connection) {
             if (!connection.read_request()) return;
             if (connection.index() > 0) return connection.close();
@@ -153,7 +139,7 @@ TEST_CASE("C126 a proxy that drops each CONNECT is asked once", "[conformance][C
 }
 
 TEST_CASE("C128 a proxy that asks for a password gets it on the same connection", "[conformance][C128]") {
-    Origin target(echo_target(), tls());
+    Origin target(echo_target(), tls_options());
     HttpProxy proxy({.user = "user", .password = "secret"});
     Client client;
     CHECK_FALSE(get_through(client, proxy.url_with_password(), target.url()).threw);
@@ -181,7 +167,7 @@ TEST_CASE("C128 a proxy that never accepts a password is not asked forever", "[c
 }
 
 TEST_CASE("C129 a proxy is told what it needs and the server nothing of the proxy", "[conformance][C129]") {
-    Origin target(echo_target(), tls());
+    Origin target(echo_target(), tls_options());
     HttpProxy proxy({.user = "user", .password = "secret"});
     Client client;
     client.session.ca_blob(ca()).proxy(proxy.url_with_password()).header("Private", "Secret");
@@ -205,7 +191,7 @@ TEST_CASE("C129 a proxy is told what it needs and the server nothing of the prox
 }
 
 TEST_CASE("C130 a tunnel made with one password serves no other", "[conformance][C130]") {
-    Origin target(echo_target(), tls());
+    Origin target(echo_target(), tls_options());
     HttpProxy proxy({.user = "user", .password = "secret"});
     const auto bad = url_of(proxy.origin(), "user:wrong@");
     Client client;

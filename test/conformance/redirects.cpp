@@ -12,8 +12,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string ok = reply("ok");
-
 std::string moved(std::string_view to, int status = 302, std::string_view body = "elsewhere",
                   std::string_view fields = "") {
     return reply(body, status, "Location: " + std::string(to) + "\r\n" + std::string(fields));

@@ -13,8 +13,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string ok = reply("ok");
-
 // Answers `served` requests, then reads one more whole and closes without a byte.
 Script dies_after(int served) {
     return [served](Connection& c) {

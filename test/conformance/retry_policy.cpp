@@ -12,8 +12,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string ok = reply("ok");
-
 RetryPolicy quick(unsigned attempts = 3) {
     RetryPolicy policy;
     policy.attempts = attempts;

@@ -23,7 +23,7 @@ namespace {
 
 using Builder = ConnectionCache::Builder;
 
-std::future<Outcome> get_later(const ConnectionCache& cache, std::string url) {
+std::future<Outcome> outcome_later(const ConnectionCache& cache, std::string url) {
     return std::async(std::launch::async, [cache, url = std::move(url)] {
         Session session(cache);
         session.ca_blob(TestCa::instance().pem());
@@ -41,12 +41,6 @@ bool refuses(const ConnectionCache& cache) {
     return outcome_of([&] { session.get("http://127.0.0.1:1/"); }).code == Errc::cache_closed;
 }
 
-OriginOptions tls() {
-    OriginOptions options;
-    options.tls = true;
-    return options;
-}
-
 }  // namespace
 
 TEST_CASE("C173 shutdown lets finish what has begun and refuses what comes", "[conformance][C173]") {
@@ -58,9 +52,9 @@ TEST_CASE("C173 shutdown lets finish what has begun and refuses what comes", "[c
         }
     });
     Client client([](Builder& b) { b.max_connections_per_host(1); });
-    auto in_flight = get_later(client.cache, origin.url("/in-flight"));
+    auto in_flight = outcome_later(client.cache, origin.url("/in-flight"));
     REQUIRE(origin.wait_for_requests(1));
-    auto queued = get_later(client.cache, origin.url("/queued"));
+    auto queued = outcome_later(client.cache, origin.url("/queued"));
     REQUIRE(eventually([&] { return client.cache.stats().waiting == 1; }));
     auto closing = shutdown_later(client.cache, 20s);
     REQUIRE(eventually([&] { return refuses(client.cache); }));
@@ -84,9 +78,9 @@ TEST_CASE("C173 what does not finish within the grace is cancelled", "[conforman
         connection.wait_for_stop();
     });
     Client client([](Builder& b) { b.max_connections_per_host(1); });
-    auto in_flight = get_later(client.cache, origin.url());
+    auto in_flight = outcome_later(client.cache, origin.url());
     REQUIRE(origin.wait_for_requests(1));
-    auto queued = get_later(client.cache, origin.url());
+    auto queued = outcome_later(client.cache, origin.url());
     REQUIRE(eventually([&] { return client.cache.stats().waiting == 1; }));
     const auto before = Clock::now();
     client.cache.shutdown(100ms);
@@ -208,7 +202,7 @@ TEST_CASE("C179 idle TLS connections are said goodbye to, and never waited for",
             connection.write(reply("hello"));
             connection.wait_for_stop();
         },
-        tls());
+        tls_options());
     Client client;
     std::vector<Response> responses;
     std::vector<Session> sessions;
@@ -226,7 +220,7 @@ TEST_CASE("C179 idle TLS connections are said goodbye to, and never waited for",
 }
 
 TEST_CASE("C179 a server reads close_notify when an idle connection is closed", "[conformance][C179]") {
-    Origin origin(respond_with(reply("hello")), tls());
+    Origin origin(respond_with(reply("hello")), tls_options());
     Client client;
     client.session.ca_blob(TestCa::instance().pem());
     client.session.get(origin.url()).consume();
@@ -253,7 +247,7 @@ TEST_CASE("C179 shutdown from inside a callback is refused instead of hanging", 
 
 TEST_CASE("C180 a cache shut down during a handshake pools nothing", "[conformance][C180]") {
     Gate handshake;
-    auto options = tls();
+    auto options = tls_options();
     options.handshake_first = false;
     Origin origin(
         [&](Connection& connection) {
@@ -262,7 +256,7 @@ TEST_CASE("C180 a cache shut down during a handshake pools nothing", "[conforman
         },
         options);
     Client client;
-    auto request = get_later(client.cache, origin.url());
+    auto request = outcome_later(client.cache, origin.url());
     REQUIRE(origin.wait_for_accepts(1));
     SECTION("in time for its grace: the request is answered, the connection closed") {
         auto closing = shutdown_later(client.cache, 20s);
@@ -293,7 +287,7 @@ TEST_CASE("C180 a cache shut down during a TCP connect pools nothing", "[conform
     const auto before = open_descriptors();
     {
         Client client;
-        auto request = get_later(client.cache, origin.url());
+        auto request = outcome_later(client.cache, origin.url());
         REQUIRE(eventually([&] { return client.cache.stats().connecting == 1; }));
         SECTION("in time for its grace: the request is answered, the connection closed") {
             auto closing = shutdown_later(client.cache, 20s);

@@ -22,7 +22,7 @@ using test::outcome_of;
 using test::read_text;
 using test::write_text;
 
-constexpr std::string_view url = "http://example.com/";
+constexpr std::string_view example_url = "http://example.com/";
 
 Socket connected_to(const Origin& origin) {
     return Socket::adopt(test::connect_tcp(origin.port()).release());
@@ -38,7 +38,7 @@ TEST_CASE("C132 requests on an already connected socket dial nothing", "[conform
         REQUIRE(read_text(socket, answer.size()) == answer);
     }
     HttpOverSocket http(std::move(socket));
-    CHECK(http.get(url).text() == "ok");
+    CHECK(http.get(example_url).text() == "ok");
     auto second = http.get("http://example.com/second");
     CHECK(second.reused());
     CHECK(second.text() == "ok");
@@ -52,10 +52,10 @@ TEST_CASE("C134 a silent peer is a timeout, and the client spent after it", "[co
     HttpOverSocket http(connected_to(origin));
     http.timeout(500ms);
     const auto before = test::Clock::now();
-    CHECK(outcome_of([&] { http.get(url); }).code == Errc::timeout);
+    CHECK(outcome_of([&] { http.get(example_url); }).code == Errc::timeout);
     CHECK(test::Clock::now() - before >= 490ms);
     CHECK(origin.wait_for_ends(1));
-    CHECK(outcome_of([&] { http.get(url); }).code == Errc::client_spent);
+    CHECK(outcome_of([&] { http.get(example_url); }).code == Errc::client_spent);
     CHECK(origin.accepts() == 1);
 }
 
@@ -81,7 +81,7 @@ TEST_CASE("C135 what was written before adoption arrives before the request", "[
     auto socket = connected_to(origin);
     write_text(socket, "written before\r\n");
     HttpOverSocket http(std::move(socket));
-    CHECK(http.get(url).text() == "written before");
+    CHECK(http.get(example_url).text() == "written before");
 }
 
 TEST_CASE("C136 after adoption the socket object is inert", "[conformance][C136]") {
@@ -98,7 +98,7 @@ TEST_CASE("C136 after adoption the socket object is inert", "[conformance][C136]
     socket.close();
     socket = Socket();
     // NOLINTEND(bugprone-use-after-move)
-    CHECK(http.get(url).text() == "ok");
+    CHECK(http.get(example_url).text() == "ok");
 }
 
 TEST_CASE("C136 a socket that another thread reads cannot be adopted", "[conformance][C136]") {
@@ -125,7 +125,7 @@ TEST_CASE("C136 the descriptor is closed once, and a recycled number left alone"
     auto socket = Socket::adopt(fd.release());
     {
         HttpOverSocket http(std::move(socket));
-        CHECK(http.get(url).text() == "ok");
+        CHECK(http.get(example_url).text() == "ok");
     }
     CHECK(origin.wait_for_fins(1));
     const test::Fd spare(::open("/dev/null", O_RDONLY | O_CLOEXEC));

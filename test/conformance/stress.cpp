@@ -2,7 +2,6 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <atomic>
-#include <fstream>
 #include <random>
 #include <string>
 #include <thread>
@@ -22,13 +21,6 @@ namespace {
 using Builder = ConnectionCache::Builder;
 
 const std::vector<std::string> no_errors;
-
-std::size_t resident_bytes() {
-    std::ifstream statm("/proc/self/statm");
-    std::size_t all = 0, resident = 0;
-    statm >> all >> resident;
-    return resident * 4096;
-}
 
 OriginOptions unrecorded() {
     OriginOptions options;

@@ -16,18 +16,8 @@ using namespace ringlet::test;
 
 namespace {
 
-OriginOptions tls() {
-    OriginOptions options;
-    options.tls = true;
-    return options;
-}
-
-const std::string& ca() {
-    return TestCa::instance().pem();
-}
-
 // check_end() for an origin whose certificate is the test CA's.
-void check_end(Client& client, const std::string& url) {
+void check_tls_end(Client& client, const std::string& url) {
     CHECK(client.at_rest());
     Session session(client.cache);
     session.ca_blob(ca());
@@ -69,7 +59,7 @@ TEST_CASE("C115 connections made under other TLS settings are not used", "[confo
         {"TLS 1.3 at least", [](Session& s) { s.ca_blob(ca()).tls_version(TlsVersion::v1_3); }},
         {"chosen ciphers", [](Session& s) { s.ca_blob(ca()).tls_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256"); }},
     };
-    Origin origin(respond_with(reply("hello")), tls());
+    Origin origin(respond_with(reply("hello")), tls_options());
     Client client;
     for (std::size_t i = 0; i < settings.size(); ++i) {
         const auto& [name, set] = settings[i];
@@ -90,13 +80,13 @@ TEST_CASE("C115 connections made under other TLS settings are not used", "[confo
     const auto outcome = outcome_of([&] { trusting_the_system.get(origin.url()); });
     CHECK(outcome.code == Errc::tls);
     CHECK(outcome.phase == Phase::tls);
-    check_end(client, origin.url());
+    check_tls_end(client, origin.url());
     CHECK(origin.request_count() == 2 * settings.size() + 1);
 }
 
 TEST_CASE("C115 a wrong pin refuses a server whose connection is kept under the right one",
           "[conformance][C115]") {
-    Origin origin(respond_with(reply("hello")), tls());
+    Origin origin(respond_with(reply("hello")), tls_options());
     Client client;
     client.session.ca_blob(ca());
     client.session.get(origin.url()).consume();
@@ -104,11 +94,11 @@ TEST_CASE("C115 a wrong pin refuses a server whose connection is kept under the 
     pinned.ca_blob(ca()).pinned_key("sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     CHECK(outcome_of([&] { pinned.get(origin.url()); }).code == Errc::tls);
     CHECK(origin.request_count() == 1);
-    check_end(client, origin.url());
+    check_tls_end(client, origin.url());
 }
 
 TEST_CASE("C117 a handshake that is never answered ends with the connect timeout", "[conformance][C117]") {
-    auto options = tls();
+    auto options = tls_options();
     options.handshake_first = false;
     Origin origin(
         [](Connection& connection) {
@@ -126,11 +116,11 @@ TEST_CASE("C117 a handshake that is never answered ends with the connect timeout
     CHECK(outcome.phase == Phase::tls);
     CHECK(origin.wait_for_ends(1));
     CHECK(origin.accepts() == 1);
-    check_end(client, origin.url());
+    check_tls_end(client, origin.url());
 }
 
 TEST_CASE("C117 a handshake that breaks off is not tried again", "[conformance][C117]") {
-    auto options = tls();
+    auto options = tls_options();
     options.handshake_first = false;
     Origin origin(
         [](Connection& connection) {
@@ -148,7 +138,7 @@ TEST_CASE("C117 a handshake that breaks off is not tried again", "[conformance][
     CHECK(outcome.phase == Phase::tls);
     CHECK(origin.accepts() == 1);
     CHECK(client.cache.stats().open == 0);
-    check_end(client, origin.url());
+    check_tls_end(client, origin.url());
 }
 
 // Without a length the end of the connection is the end of the body, and TLS alone could tell a cut from an
@@ -165,7 +155,7 @@ TEST_CASE("C118 TLS that ends without close_notify is complete where HTTP says s
                 connection.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello");
             connection.close(CloseNotify::omit);
         },
-        tls());
+        tls_options());
     Client client;
     client.session.ca_blob(ca());
     CHECK(client.session.get(origin.url("/length")).text() == "hello");
@@ -184,11 +174,11 @@ TEST_CASE("C118 TLS that ends without close_notify is complete where HTTP says s
     CHECK(half.bytes == "hello");
     CHECK((half.outcome.code == Errc::truncated || half.outcome.code == Errc::connection_lost));
     CHECK(client.cache.stats().open == 0);
-    check_end(client, origin.url("/length"));
+    check_tls_end(client, origin.url("/length"));
 }
 
 TEST_CASE("C119 a server that closes its kept TLS connections costs no request", "[conformance][C119]") {
-    Origin origin(respond_and_close(reply("hello")), tls());
+    Origin origin(respond_and_close(reply("hello")), tls_options());
     Client client;
     client.session.ca_blob(ca());
     const auto rounds = 20;
@@ -203,7 +193,7 @@ TEST_CASE("C119 a server that closes its kept TLS connections costs no request",
     // Verification is as strict on the later connections as on the first.
     Session distrusting(client.cache);
     CHECK(outcome_of([&] { distrusting.get(origin.url()); }).code == Errc::tls);
-    check_end(client, origin.url());
+    check_tls_end(client, origin.url());
 }
 
 TEST_CASE("C121 plain bytes in the middle of TLS end the body", "[conformance][C121]") {
@@ -215,7 +205,7 @@ TEST_CASE("C121 plain bytes in the middle of TLS end the body", "[conformance][C
             connection.write_raw("this is not TLS at all, is it?");
             connection.wait_for_stop();
         },
-        tls());
+        tls_options());
     Client client;
     client.session.ca_blob(ca()).timeout(20s);
     auto response = client.session.get(origin.url());
@@ -224,7 +214,7 @@ TEST_CASE("C121 plain bytes in the middle of TLS end the body", "[conformance][C
     CHECK((body.outcome.code == Errc::tls || body.outcome.code == Errc::connection_lost));
     CHECK(origin.wait_for_ends(1));
     CHECK(client.cache.stats().idle == 0);
-    check_end(client, origin.url());
+    check_tls_end(client, origin.url());
 }
 
 TEST_CASE("C121 a TLS body that stalls times out", "[conformance][C121]") {
@@ -235,7 +225,7 @@ TEST_CASE("C121 a TLS body that stalls times out", "[conformance][C121]") {
             connection.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello");
             connection.wait_for_stop();
         },
-        tls());
+        tls_options());
     Client client;
     client.session.ca_blob(ca()).timeout(300ms);
     auto response = client.session.get(origin.url());
@@ -244,5 +234,5 @@ TEST_CASE("C121 a TLS body that stalls times out", "[conformance][C121]") {
     CHECK(body.outcome.code == Errc::timeout);
     CHECK(origin.wait_for_ends(1));
     CHECK(client.cache.stats().idle == 0);
-    check_end(client, origin.url());
+    check_tls_end(client, origin.url());
 }

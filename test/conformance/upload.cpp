@@ -16,8 +16,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string ok = reply("ok");
-
 // Yields `content` in pieces; counts what it was asked for.
 struct Feed {
     std::string content;

@@ -19,8 +19,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string ok = reply("ok");
-
 struct SourceBroken : std::runtime_error {
     SourceBroken() : std::runtime_error("source broken") {}
 };

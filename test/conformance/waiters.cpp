@@ -27,10 +27,6 @@ void one_per_host(Builder& b) {
     b.max_connections_per_host(1);
 }
 
-Script echo_target() {
-    return handler([](const Recorded& request) { return reply("body of " + request.target); });
-}
-
 // A GET on a thread and a session of its own. "ok", or the name of the error.
 std::future<std::string> get_later(const ConnectionCache& cache, std::string url, std::stop_token stop = {},
                                    Duration timeout = 20s) {

@@ -12,7 +12,7 @@ namespace {
 
 // The modules come from the directory of the distribution; those that are compiled in are skipped by
 // <IfModule>.
-const char configuration[] = R"(
+const char apache_configuration[] = R"(
 ServerRoot ${dir}
 ServerName localhost
 PidFile ${dir}/apache.pid
@@ -126,7 +126,7 @@ Apache::Apache(const ApacheOptions& options)
             {"h2", std::to_string(ports.at(Protocol::h2))},
             {"h2c", std::to_string(ports.at(Protocol::h2c))},
         };
-        temp().write("apache.conf", fill_in(configuration, values));
+        temp().write("apache.conf", fill_in(apache_configuration, values));
         return Command{find_program("apache2").value().string(), "-f", file("apache.conf"), "-DFOREGROUND"};
     });
 }

@@ -45,6 +45,11 @@ class TestCa {
     Certificate ca_;
 };
 
+// The certificate of this process's authority: what a client is to trust.
+inline const std::string& ca() {
+    return TestCa::instance().pem();
+}
+
 // A leaf that is its own issuer.
 Certificate self_signed(const CertificateOptions& options = {});
 

@@ -17,26 +17,14 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "ringlet/ringlet.hpp"
 #include "support/gate.hpp"
+#include "support/timing.hpp"
 
 namespace ringlet::test {
-
-// Polls until `holds`; false if it does not in time. For what happens on another thread and announces itself
-// nowhere.
-template <class Condition>
-bool eventually(Condition holds, Clock::duration timeout = 5s) {
-    const auto until = Clock::now() + timeout;
-    while (!holds()) {
-        if (Clock::now() >= until) return false;
-        std::this_thread::sleep_for(2ms);  // why: the interval of a poll
-    }
-    return true;
-}
 
 // The words of behaviour.md, section 3.
 inline constexpr std::string_view dropped_line =
@@ -186,6 +174,13 @@ Outcome outcome_of(Call call) {
                 e.bytes_received(),
                 e.retryable()};
     }
+}
+
+// Errc{} if it threw none.
+template <class Call>
+Errc code_of(Call call) {
+    const auto outcome = outcome_of(std::move(call));
+    return outcome.threw ? outcome.code : Errc{};
 }
 
 // A body read piece by piece: what arrived before the end or the error.

@@ -10,7 +10,7 @@ namespace ringlet::test {
 
 namespace {
 
-const char configuration[] = R"(
+const char h2o_configuration[] = R"(
 num-threads: 1
 pid-file: ${dir}/h2o.pid
 error-log: ${dir}/error.log
@@ -73,7 +73,7 @@ H2o::H2o(const H2oOptions& options) : echo_(echo_script(), echo_options()), log_
             {"h2", std::to_string(ports.at(Protocol::h2))},
             {"h2c", std::to_string(ports.at(Protocol::h2c))},
         };
-        temp().write("h2o.conf", fill_in(configuration, values));
+        temp().write("h2o.conf", fill_in(h2o_configuration, values));
         return Command{find_program("h2o").value().string(), "--mode=worker", "--conf=" + file("h2o.conf")};
     });
 }

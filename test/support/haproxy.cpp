@@ -6,7 +6,7 @@ namespace ringlet::test {
 
 namespace {
 
-const char configuration[] = R"(
+const char haproxy_configuration[] = R"(
 global
     nbthread 1
     maxconn 2000
@@ -53,7 +53,7 @@ Haproxy::Haproxy(std::uint16_t upstream_port, const HaproxyOptions& options)
             {"h2", std::to_string(ports.at(Protocol::h2))},
             {"h2c", std::to_string(ports.at(Protocol::h2c))},
         };
-        temp().write("haproxy.cfg", fill_in(configuration, values));
+        temp().write("haproxy.cfg", fill_in(haproxy_configuration, values));
         return Command{find_program("haproxy").value().string(), "-db", "-f", file("haproxy.cfg")};
     });
 }

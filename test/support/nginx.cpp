@@ -10,7 +10,7 @@ namespace ringlet::test {
 
 namespace {
 
-const char configuration[] = R"(
+const char nginx_configuration[] = R"(
 daemon off;
 worker_processes 1;
 pid ${dir}/nginx.pid;
@@ -100,7 +100,7 @@ Nginx::Nginx(const NginxOptions& options)
                  : "ssl_verify_client on; ssl_client_certificate " + file("client_ca.crt") + ";"},
         };
         temp().write("locations.conf", fill_in(locations, values));
-        temp().write("nginx.conf", fill_in(configuration, values));
+        temp().write("nginx.conf", fill_in(nginx_configuration, values));
         return Command{find_program("nginx").value().string(),
                        "-p",
                        directory().string(),

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "support/certificates.hpp"
@@ -36,6 +37,14 @@ struct OriginOptions {
     bool record_requests = true;               // false: only count them (benchmarks)
     std::size_t max_recorded_body = 16 << 20;  // bytes of each body to keep
 };
+
+// TLS, and else the defaults.
+inline OriginOptions tls_options(std::vector<std::string> alpn = {}) {
+    OriginOptions options;
+    options.tls = true;
+    options.alpn = std::move(alpn);
+    return options;
+}
 
 // How Origin::close_all() ends connections.
 enum class KillWith { fin, rst };

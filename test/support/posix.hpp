@@ -54,6 +54,9 @@ std::uint16_t free_port();
 // How many descriptors this process has open, the one for counting them among them.
 std::size_t open_descriptors();
 
+// How much memory of this process is in RAM, in bytes.
+std::size_t resident_bytes();
+
 // A thread that takes no signals, so that a test's timers interrupt the threads under test only.
 std::thread start_thread(std::function<void()> body);
 

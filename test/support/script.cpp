@@ -56,6 +56,18 @@ Script scripts_in_turn(std::vector<Script> scripts) {
     };
 }
 
+Script echo_target() {
+    return handler([](const Recorded& request) { return reply("body of " + request.target); });
+}
+
+void send_back(Connection& connection) {
+    while (true) {
+        const auto bytes = connection.read_some();
+        if (bytes.empty()) return connection.close();
+        connection.write(bytes);
+    }
+}
+
 Script stay_silent() {
     return [](Connection&) {};
 }

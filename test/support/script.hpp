@@ -28,11 +28,24 @@ Script respond_and_close(std::string raw);
 // The n-th connection runs the n-th of these; the last one repeats.
 Script scripts_in_turn(std::vector<Script> scripts);
 
+// Answers each request with "body of " and its target.
+Script echo_target();
+
+// A script itself: sends back each byte until the client ends, then closes.
+void send_back(Connection& connection);
+
 // Accepts and reads nothing until the server stops.
 Script stay_silent();
 
 // A response with Content-Length. `fields` are whole lines that end in CRLF.
 std::string reply(std::string_view body, int status = 200, std::string_view fields = "");
+
+// The plainest one.
+inline const std::string ok = reply("ok");
+
+// The answer to a request for an upgrade to the protocol foo.
+inline constexpr std::string_view switching =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n";
 
 // A chunked response, one chunk for each piece.
 std::string chunked_reply(const std::vector<std::string>& pieces, int status = 200,

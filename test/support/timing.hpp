@@ -2,10 +2,23 @@
 #pragma once
 
 #include <cstddef>
+#include <thread>
 
 #include "support/gate.hpp"
 
 namespace ringlet::test {
+
+// Polls until `holds`; false if it does not in time. For what happens on another thread and announces itself
+// nowhere.
+template <class Condition>
+bool eventually(Condition holds, Clock::duration timeout = 5s) {
+    const auto until = Clock::now() + timeout;
+    while (!holds()) {
+        if (Clock::now() >= until) return false;
+        std::this_thread::sleep_for(2ms);  // why: the interval of a poll
+    }
+    return true;
+}
 
 // Whether one of several runs takes less than the bound: `run` returns what it has measured. Another process
 // can hold up any single run, but not all of them, unless it is the code that takes too long.

@@ -11,12 +11,6 @@
 using namespace ringlet;
 using namespace ringlet::test;
 
-namespace {
-
-const std::string ok = reply("ok");
-
-}  // namespace
-
 TEST_CASE("a request that cannot be made says where, why and how far it came", "[wire]") {
     const auto closed_port = std::to_string(free_port());
     Origin origin(scripts_in_turn(

@@ -13,12 +13,6 @@
 using namespace ringlet;
 using namespace ringlet::test;
 
-namespace {
-
-const std::string ok = reply("ok");
-
-}  // namespace
-
 TEST_CASE("at most ten drops a second are told in full, the rest is counted", "[wire]") {
     Origin origin(respond_with(reply("hello")));
     Client client;

@@ -25,20 +25,10 @@ using namespace ringlet::test;
 
 namespace {
 
-OriginOptions tls() {
-    OriginOptions options;
-    options.tls = true;
-    return options;
-}
-
 Session session_on(const ConnectionCache& cache) {
     Session session(cache);
     session.ca_blob(TestCa::instance().pem()).timeout(10s);
     return session;
-}
-
-Script echo_target() {
-    return handler([](const Recorded& request) { return reply("body of " + request.target); });
 }
 
 void check_no_garbage(const Origin& origin) {
@@ -53,7 +43,7 @@ void check_no_garbage(const Origin& origin) {
 
 TEST_CASE("parent and child go on after fork in the middle of kept TLS traffic", "[wire][fork]") {
     skip_where_a_child_has_no_threads();
-    Origin origin(echo_target(), tls());
+    Origin origin(echo_target(), tls_options());
     auto cache = ConnectionCache::builder().build();
     auto session = session_on(cache);
     for (int i = 0; i < 3; ++i) CHECK(session.get(origin.url("/before")).text() == "body of /before");
@@ -78,7 +68,7 @@ TEST_CASE("parent and child go on after fork in the middle of kept TLS traffic",
 }
 
 TEST_CASE("a child that ends at once says nothing on its parent's connections", "[wire][fork]") {
-    Origin origin(echo_target(), tls());
+    Origin origin(echo_target(), tls_options());
     auto cache = std::make_unique<ConnectionCache>(ConnectionCache::builder().build());
     auto session = std::make_unique<Session>(session_on(*cache));
     CHECK(session->get(origin.url()).text() == "body of /");
@@ -99,7 +89,7 @@ TEST_CASE("a child that ends at once says nothing on its parent's connections", 
 TEST_CASE("a half read response is the parent's alone", "[wire][fork]") {
     skip_where_a_child_has_no_threads();
     const std::string body(500'000, 'x');
-    Origin origin(respond_with(reply(body)), tls());
+    Origin origin(respond_with(reply(body)), tls_options());
     auto cache = ConnectionCache::builder().build();
     auto session = session_on(cache);
     std::optional<Response> response = session.get(origin.url());

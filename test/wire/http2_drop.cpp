@@ -47,7 +47,7 @@ Outcome end_half_read(Client& client, std::size_t size, const std::function<void
     Origin origin(begins_only_the_first(size, reset), h2_options());
     client.session.ca_blob(TestCa::instance().pem());
     auto half_read = client.session.get(origin.url());
-    REQUIRE(half_read.version() == Protocol::http_2);
+    REQUIRE(half_read.version() == ringlet::Protocol::http_2);
     CHECK(read_bytes(half_read, 10) == std::string(10, 'x'));
     end(std::move(half_read));
     auto next = client.session.get(origin.url());

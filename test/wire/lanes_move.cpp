@@ -45,12 +45,6 @@ void pass_around(const Origin& origin, HttpVersion version) {
     CHECK(cache.stats().reused > 0);
 }
 
-OriginOptions with_tls() {
-    OriginOptions options;
-    options.tls = true;
-    return options;
-}
-
 }  // namespace
 
 TEST_CASE("connections go from thread to thread: plain", "[wire][lanes-move]") {
@@ -59,7 +53,7 @@ TEST_CASE("connections go from thread to thread: plain", "[wire][lanes-move]") {
 }
 
 TEST_CASE("connections go from thread to thread: TLS", "[wire][lanes-move]") {
-    Origin origin(respond_with(reply("some bytes")), with_tls());
+    Origin origin(respond_with(reply("some bytes")), tls_options());
     pass_around(origin, HttpVersion::http_1_1);
 }
 
@@ -69,7 +63,7 @@ TEST_CASE("connections go from thread to thread: HTTP/2", "[wire][lanes-move]") 
 }
 
 TEST_CASE("connections go from thread to thread: raw transfers", "[wire][lanes-move]") {
-    Origin origin(respond_with(reply("some bytes")), with_tls());
+    Origin origin(respond_with(reply("some bytes")), tls_options());
     auto cache = ConnectionCache::builder().max_connections_per_host(2).build();
     const auto errors = on_threads(threads, [&](std::size_t thread) {
         Session session(cache);
@@ -91,7 +85,7 @@ TEST_CASE("connections go from thread to thread: raw transfers", "[wire][lanes-m
 }
 
 TEST_CASE("the watching thread closes connections while others use the cache", "[wire][lanes-move]") {
-    Origin origin(respond_with(reply("some bytes")), with_tls());
+    Origin origin(respond_with(reply("some bytes")), tls_options());
     auto cache = ConnectionCache::builder().idle_timeout(5ms).max_connections_per_host(3).build();
     const auto errors = on_threads(threads, [&](std::size_t) {
         Session session(cache);

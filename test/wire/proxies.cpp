@@ -16,23 +16,9 @@
 using namespace ringlet;
 using namespace ringlet::test;
 
-namespace {
-
-OriginOptions tls() {
-    OriginOptions options;
-    options.tls = true;
-    return options;
-}
-
-Script echo_target() {
-    return handler([](const Recorded& request) { return reply("body of " + request.target); });
-}
-
-}  // namespace
-
 TEST_CASE("a proxy with a password serves plain and tunnelled requests", "[wire][proxy]") {
     Origin plain(echo_target());
-    Origin secure(echo_target(), tls());
+    Origin secure(echo_target(), tls_options());
     HttpProxy proxy({.user = "user", .password = "p@ss:word"});
     Client client;
     client.session.ca_blob(TestCa::instance().pem());
@@ -50,8 +36,8 @@ TEST_CASE("a proxy with a password serves plain and tunnelled requests", "[wire]
 
 TEST_CASE("a proxy is reached over TLS, and must show a good certificate", "[wire][proxy]") {
     const TempDir directory;
-    Origin secure(echo_target(), tls());
-    HttpProxy proxy({.listen = tls()});
+    Origin secure(echo_target(), tls_options());
+    HttpProxy proxy({.listen = tls_options()});
     Client client;
     client.session.ca_blob(TestCa::instance().pem()).proxy(proxy.url());
     // The settings for the server's certificate are not for the proxy's.
@@ -65,7 +51,7 @@ TEST_CASE("a proxy is reached over TLS, and must show a good certificate", "[wir
 
 TEST_CASE("a SOCKS5 proxy with a password", "[wire][proxy]") {
     Origin plain(echo_target());
-    Origin secure(echo_target(), tls());
+    Origin secure(echo_target(), tls_options());
     SocksProxy proxy({.user = "user", .password = "secret"});
     Client client;
     client.session.ca_blob(TestCa::instance().pem());

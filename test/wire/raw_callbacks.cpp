@@ -71,7 +71,7 @@ TEST_CASE("a connection that the caller's own function closes ends with a stream
             return ::close(fd);
         });
         auto response = session.get(origin.url());
-        CHECK(response.version() == Protocol::http_2);
+        CHECK(response.version() == ringlet::Protocol::http_2);
     }
     CHECK(closed == 1);
     CHECK(client.cache.stats().closed_by[CloseReason::connection_close] == 1);

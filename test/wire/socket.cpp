@@ -22,6 +22,7 @@ namespace {
 
 using namespace ringlet;
 using namespace std::chrono_literals;
+using test::code_of;
 using test::outcome_of;
 using test::read_fd;
 using test::read_text;
@@ -36,11 +37,6 @@ struct Pair {
     explicit Pair(test::StreamPair fds)
         : socket(Socket::adopt(fds.ours.release())), peer(std::move(fds.theirs)) {}
 };
-
-Errc code_of(const std::function<void()>& call) {
-    const auto outcome = outcome_of(call);
-    return outcome.threw ? outcome.code : Errc{};
-}
 
 TEST_CASE("an adopted descriptor carries bytes both ways", "[wire][socket]") {
     Pair pair;

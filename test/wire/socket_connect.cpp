@@ -18,23 +18,6 @@ using test::outcome_of;
 using test::read_text;
 using test::write_text;
 
-test::Script echo() {
-    return [](test::Connection& c) {
-        while (true) {
-            const auto bytes = c.read_some();
-            if (bytes.empty()) return c.close();
-            c.write(bytes);
-        }
-    };
-}
-
-test::OriginOptions tls_options() {
-    test::OriginOptions options;
-    options.tls = true;
-    options.alpn = {"h2", "http/1.1"};
-    return options;
-}
-
 SocketOptions secure() {
     SocketOptions options;
     options.tls = true;
@@ -43,7 +26,7 @@ SocketOptions secure() {
 }
 
 TEST_CASE("a connected socket counts in its cache's limits until it is closed", "[wire][socket]") {
-    Origin origin(echo());
+    Origin origin(test::send_back);
     test::Client client([](auto& b) { b.max_connections(1).acquire_timeout(0ms); });
     SocketOptions options;
     options.cache = client.cache;
@@ -66,7 +49,7 @@ TEST_CASE("a connected socket counts in its cache's limits until it is closed", 
 }
 
 TEST_CASE("a socket with TLS is verified, and no HTTP/2 is negotiated on it", "[wire][socket]") {
-    Origin origin(echo(), tls_options());
+    Origin origin(test::send_back, test::tls_options({"h2", "http/1.1"}));
     auto options = secure();
     options.cache = ConnectionCache();
     auto socket = Socket::connect("localhost", origin.port(), options);
@@ -115,12 +98,12 @@ test::Script starttls() {
         if (line != "STARTTLS") return c.close();
         c.write("220 ready\r\n");
         if (!c.start_tls()) return;
-        echo()(c);
+        test::send_back(c);
     };
 }
 
 TEST_CASE("TLS can start on a socket after a plain dialogue", "[wire][socket]") {
-    auto server = tls_options();
+    auto server = test::tls_options({"h2", "http/1.1"});
     server.handshake_first = false;
     Origin origin(starttls(), server);
     test::Client client;

@@ -18,9 +18,7 @@ namespace {
 
 using namespace ringlet;
 using test::Origin;
-
-constexpr std::string_view switching =
-    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n";
+using test::switching;
 
 // A 101 for an upgrade, else an answer; what follows a 101 is read to its end.
 test::Script serve() {
@@ -53,9 +51,9 @@ SocketOptions options_for(const test::Client& client, bool tls) {
 }
 
 // Ways to come by a socket and to be rid of it.
-using Way = std::function<void(test::Client&, const Origin&, bool tls)>;
-const std::map<std::string, Way>& ways() {
-    static const std::map<std::string, Way> all = {
+using WayOfHaving = std::function<void(test::Client&, const Origin&, bool tls)>;
+const std::map<std::string, WayOfHaving>& ways() {
+    static const std::map<std::string, WayOfHaving> all = {
         {"connected, closed",
          [](auto& client, const auto& origin, bool tls) {
              Socket::connect("localhost", origin.port(), options_for(client, tls)).close();

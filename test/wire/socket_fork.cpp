@@ -25,22 +25,14 @@ using test::outcome_of;
 using test::read_text;
 using test::write_text;
 
-void send_back(test::Connection& c) {
-    while (true) {
-        const auto bytes = c.read_some();
-        if (bytes.empty()) return c.close();
-        c.write(bytes);
-    }
-}
-
 // Echoes; what begins like a request it first answers with 101.
 test::Script echo(bool upgrade) {
     return [upgrade](test::Connection& c) {
         if (upgrade) {
             if (!c.read_request()) return;
-            c.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n");
+            c.write(test::switching);
         }
-        send_back(c);
+        test::send_back(c);
     };
 }
 
@@ -133,7 +125,7 @@ TEST_CASE("after start_tls() a given descriptor is the parent's alone", "[wire][
     options.handshake_first = false;
     Origin origin(
         [](test::Connection& c) {
-            if (c.start_tls()) send_back(c);
+            if (c.start_tls()) test::send_back(c);
         },
         options);
     auto socket = Socket::adopt(test::connect_tcp(origin.port()).release());

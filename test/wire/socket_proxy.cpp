@@ -33,19 +33,8 @@ using test::write_text;
 test::Script greet_and_echo() {
     return [](test::Connection& c) {
         c.write("220 hello\r\n");
-        while (true) {
-            const auto bytes = c.read_some();
-            if (bytes.empty()) return c.close();
-            c.write(bytes);
-        }
+        test::send_back(c);
     };
-}
-
-test::OriginOptions tls_options() {
-    test::OriginOptions options;
-    options.tls = true;
-    options.alpn = {"h2", "http/1.1"};
-    return options;
 }
 
 // One of each kind, in front of 127.0.0.1.
@@ -78,7 +67,7 @@ SocketOptions through(const std::string& proxy) {
 TEST_CASE("a socket through a proxy carries bytes, and counts until it is closed", "[wire][socket]") {
     const bool socks = GENERATE(false, true), tls = GENERATE(false, true);
     CAPTURE(socks, tls);
-    Origin server(greet_and_echo(), tls ? tls_options() : test::OriginOptions{});
+    Origin server(greet_and_echo(), tls ? test::tls_options({"h2", "http/1.1"}) : test::OriginOptions{});
     AnyProxy proxy(socks);
     auto options = through(proxy.url());
     options.tls = tls;
@@ -108,7 +97,7 @@ TEST_CASE("a peer behind a proxy that ends its side leaves the socket half close
             c.write("bye");
             c.close();
         },
-        tls ? tls_options() : test::OriginOptions{});
+        tls ? test::tls_options({"h2", "http/1.1"}) : test::OriginOptions{});
     AnyProxy proxy(socks);
     auto options = through(proxy.url());
     options.tls = tls;
@@ -162,7 +151,7 @@ TEST_CASE("a plain socket through a proxy can be released, serve HTTP, or start 
         CHECK(server.accepts() == 1);
     }
     SECTION("TLS") {
-        auto starttls = tls_options();
+        auto starttls = test::tls_options({"h2", "http/1.1"});
         starttls.handshake_first = false;
         Origin server(
             [](test::Connection& c) {

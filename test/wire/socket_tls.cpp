@@ -5,7 +5,6 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include <array>
-#include <functional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -19,6 +18,7 @@ namespace {
 
 using namespace ringlet;
 using namespace std::chrono_literals;
+using test::code_of;
 using test::Origin;
 using test::outcome_of;
 using test::read_text;
@@ -48,7 +48,7 @@ struct Server {
         if (way == Way::start_tls && !c.start_tls()) return;
         if (way == Way::upgrade) {
             if (!c.read_request()) return;
-            c.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n");
+            c.write(test::switching);
         }
         script(c);
     }
@@ -81,19 +81,6 @@ Way any_way() {
     return GENERATE(Way::connect, Way::start_tls, Way::upgrade);
 }
 
-void echo(test::Connection& c) {
-    while (true) {
-        const auto bytes = c.read_some();
-        if (bytes.empty()) return c.close();
-        c.write(bytes);
-    }
-}
-
-Errc code_of(const std::function<void()>& call) {
-    const auto outcome = outcome_of(call);
-    return outcome.threw ? outcome.code : Errc{};
-}
-
 // In the order read, write, flush, start_tls, release, HTTP, close; Errc{} is success.
 std::vector<Errc> codes_of_all(Socket& socket) {
     std::array<std::byte, 8> buffer;
@@ -114,7 +101,7 @@ TEST_CASE("every operation on a socket inside TLS gives the documented result", 
     const auto way = any_way();
     CAPTURE(static_cast<int>(way));
     SECTION("open") {
-        Server server(way, echo);
+        Server server(way, test::send_back);
         auto socket = server.socket();
         socket.timeout(2s);
         write_text(socket, "x");
@@ -139,14 +126,14 @@ TEST_CASE("every operation on a socket inside TLS gives the documented result", 
         CHECK(server.cache.stats().open == 0);
     }
     SECTION("closed") {
-        Server server(way, echo);
+        Server server(way, test::send_back);
         auto socket = server.socket();
         socket.close();
         constexpr auto error = Errc::socket_closed;
         CHECK(codes_of_all(socket) == std::vector{error, error, error, error, error, error, fine});
     }
     SECTION("moved from") {
-        Server server(way, echo);
+        Server server(way, test::send_back);
         auto socket = server.socket();
         auto other = std::move(socket);
         constexpr auto error = Errc::socket_taken;
@@ -159,7 +146,7 @@ TEST_CASE("every operation on a socket inside TLS gives the documented result", 
 TEST_CASE("a read inside TLS that times out loses nothing", "[wire][socket]") {
     const auto way = any_way();
     CAPTURE(static_cast<int>(way));
-    Server server(way, echo);
+    Server server(way, test::send_back);
     auto socket = server.socket();
     socket.timeout(30ms);
     std::array<std::byte, 8> buffer;
@@ -184,7 +171,7 @@ TEST_CASE("a write inside TLS that nobody reads times out, and closes", "[wire][
 TEST_CASE("a stop token ends a blocked read inside TLS", "[wire][socket]") {
     const auto way = any_way();
     CAPTURE(static_cast<int>(way));
-    Server server(way, echo);
+    Server server(way, test::send_back);
     auto socket = server.socket();
     std::stop_source stop;
     socket.stop(stop.get_token());
@@ -207,7 +194,7 @@ TEST_CASE("a stop token ends a blocked read inside TLS", "[wire][socket]") {
 TEST_CASE("the shutdown of its cache ends an operation on a socket inside TLS", "[wire][socket]") {
     const auto way = any_way();
     CAPTURE(static_cast<int>(way));
-    Server server(way, echo);
+    Server server(way, test::send_back);
     auto socket = server.socket();
     Errc code{};
     std::thread reader([&] {
@@ -242,7 +229,7 @@ TEST_CASE("while TLS starts on a socket every other operation is socket_locked",
 TEST_CASE("sockets leave no descriptor behind, whatever becomes of them", "[wire][socket]") {
     const auto way = any_way();
     CAPTURE(static_cast<int>(way));
-    Server server(way, echo);
+    Server server(way, test::send_back);
     const auto round = [&] {
         auto socket = server.socket();
         write_text(socket, "x");
@@ -267,7 +254,7 @@ TEST_CASE("sockets leave no descriptor behind, whatever becomes of them", "[wire
 }
 
 TEST_CASE("a cache that was shut down connects no socket", "[wire][socket]") {
-    Origin origin(echo);
+    Origin origin(test::send_back);
     SocketOptions options;
     options.cache = ConnectionCache();
     options.cache->shutdown(0s);

@@ -18,26 +18,20 @@ using namespace std::chrono_literals;
 using test::Origin;
 using test::outcome_of;
 using test::read_text;
+using test::switching;
 using test::write_text;
 
-constexpr std::string_view switching =
-    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n";
-
 // Answers 101, then sends back what it gets, in one write with `early`.
-test::Script echo(std::string early = {}) {
+test::Script upgrade_and_echo(std::string early = {}) {
     return [early](test::Connection& c) {
         if (!c.read_request()) return;
         c.write(std::string(switching) + early);
-        while (true) {
-            const auto bytes = c.read_some();
-            if (bytes.empty()) return c.close();
-            c.write(bytes);
-        }
+        test::send_back(c);
     };
 }
 
-struct Server {
-    Server(test::Script script, bool tls) : origin(std::move(script), options(tls)) {}
+struct UpgradeServer {
+    UpgradeServer(test::Script script, bool tls) : origin(std::move(script), options(tls)) {}
     static test::OriginOptions options(bool tls) {
         test::OriginOptions options;
         options.tls = tls;
@@ -55,7 +49,7 @@ struct Server {
 TEST_CASE("an upgraded connection is full duplex, and counted until it is closed", "[wire][socket]") {
     const bool tls = GENERATE(false, true);
     CAPTURE(tls);
-    Server server(echo("early"), tls);
+    UpgradeServer server(upgrade_and_echo("early"), tls);
     test::Client client;
     client.session.ca_blob(test::TestCa::instance().pem());
     auto response = client.session.send(server.request());
@@ -84,7 +78,7 @@ TEST_CASE("megabytes go both ways through an upgraded connection", "[wire][socke
     const bool tls = GENERATE(false, true);
     CAPTURE(tls);
     constexpr std::size_t size = 3 << 20;
-    Server server(
+    UpgradeServer server(
         [](test::Connection& c) {
             if (!c.read_request()) return;
             c.write(switching);
@@ -108,7 +102,8 @@ TEST_CASE("megabytes go both ways through an upgraded connection", "[wire][socke
 TEST_CASE("a session is free for other requests once its response was upgraded", "[wire][socket]") {
     const bool tls = GENERATE(false, true);
     CAPTURE(tls);
-    Server server(test::scripts_in_turn({echo(), test::respond_with(test::reply("ok"))}), tls);
+    UpgradeServer server(test::scripts_in_turn({upgrade_and_echo(), test::respond_with(test::reply("ok"))}),
+                         tls);
     test::Client client;
     client.session.ca_blob(test::TestCa::instance().pem()).http_version(HttpVersion::http_1_1);
     auto response = client.session.send(server.request());
@@ -125,7 +120,7 @@ TEST_CASE("a session is free for other requests once its response was upgraded",
 TEST_CASE("a refused upgrade is an ordinary answer on an ordinary connection", "[wire][socket]") {
     const bool tls = GENERATE(false, true);
     CAPTURE(tls);
-    Server server(test::respond_with(test::reply("no")), tls);
+    UpgradeServer server(test::respond_with(test::reply("no")), tls);
     test::Client client;
     client.session.ca_blob(test::TestCa::instance().pem());
     for (int i = 0; i < 2; ++i) {
@@ -147,11 +142,11 @@ TEST_CASE("a refused upgrade is an ordinary answer on an ordinary connection", "
 TEST_CASE("an upgrade refused with 401 or a redirect ends promptly", "[wire][socket]") {
     const bool tls = GENERATE(false, true);
     CAPTURE(tls);
-    Server server(test::handler([](const test::Recorded& r) {
-                      if (r.target == "/moved") return test::reply("here", 401);
-                      return test::reply("", 302, "Location: /moved\r\n");
-                  }),
-                  tls);
+    UpgradeServer server(test::handler([](const test::Recorded& r) {
+                             if (r.target == "/moved") return test::reply("here", 401);
+                             return test::reply("", 302, "Location: /moved\r\n");
+                         }),
+                         tls);
     test::Client client;
     client.session.ca_blob(test::TestCa::instance().pem()).timeout(10s);
     auto response = client.session.send(server.request());
@@ -163,7 +158,7 @@ TEST_CASE("an upgrade refused with 401 or a redirect ends promptly", "[wire][soc
 TEST_CASE("a stop token ends a blocked read of an upgraded connection and frees its slot", "[wire][socket]") {
     const bool tls = GENERATE(false, true);
     CAPTURE(tls);
-    Server server(echo(), tls);
+    UpgradeServer server(upgrade_and_echo(), tls);
     test::Client client;
     client.session.ca_blob(test::TestCa::instance().pem());
     std::stop_source stop;
@@ -185,7 +180,7 @@ TEST_CASE("a stop token ends a blocked read of an upgraded connection and frees 
 TEST_CASE("a read of an upgraded connection times out and goes on", "[wire][socket]") {
     const bool tls = GENERATE(false, true);
     CAPTURE(tls);
-    Server server(echo(), tls);
+    UpgradeServer server(upgrade_and_echo(), tls);
     test::Client client;
     client.session.ca_blob(test::TestCa::instance().pem());
     auto socket = client.session.send(server.request()).upgrade();
@@ -200,7 +195,7 @@ TEST_CASE("a read of an upgraded connection times out and goes on", "[wire][sock
 TEST_CASE("the shutdown of a cache ends an upgraded connection when its grace is over", "[wire][socket]") {
     const bool tls = GENERATE(false, true);
     CAPTURE(tls);
-    Server server(echo(), tls);
+    UpgradeServer server(upgrade_and_echo(), tls);
     test::Client client;
     client.session.ca_blob(test::TestCa::instance().pem());
     auto socket = client.session.send(server.request()).upgrade();
@@ -217,7 +212,7 @@ TEST_CASE("the shutdown of a cache ends an upgraded connection when its grace is
 }
 
 TEST_CASE("an upgraded plain connection can be released, and speak HTTP or TLS again", "[wire][socket]") {
-    Server server(
+    UpgradeServer server(
         [](test::Connection& c) {
             if (!c.read_request()) return;
             c.write(switching);
@@ -240,14 +235,14 @@ TEST_CASE("one connection is upgraded twice in a row, with HTTP between", "[wire
     const bool adopted = GENERATE(false, true);
     CAPTURE(adopted);
     // Upgrades when it is asked to, echoes one line, and speaks HTTP again.
-    Server server(
+    UpgradeServer server(
         [](test::Connection& c) {
             while (const auto request = c.read_request()) {
                 if (!request->header("Upgrade")) {
                     c.write(test::reply("plain"));
                     continue;
                 }
-                c.write(std::string(switching) + "early\n");
+                c.write(std::string(switching).append("early\n"));
                 c.write(c.read_line().value_or("") + "\n");
             }
         },
@@ -279,7 +274,7 @@ TEST_CASE("one connection is upgraded twice in a row, with HTTP between", "[wire
 }
 
 TEST_CASE("https over a given socket can be upgraded, and stays inside TLS", "[wire][socket]") {
-    Server server(echo("early"), true);
+    UpgradeServer server(upgrade_and_echo("early"), true);
     HttpOverSocket http(Socket::adopt(test::connect_tcp(server.origin.port()).release()));
     http.ca_blob(test::TestCa::instance().pem());
     auto socket =
@@ -297,7 +292,7 @@ TEST_CASE("https over a given socket can be upgraded, and stays inside TLS", "[w
 }
 
 TEST_CASE("a TLS socket cannot be handed over, and stays usable", "[wire][socket]") {
-    Server server(echo(), true);
+    UpgradeServer server(upgrade_and_echo(), true);
     test::Client client;
     client.session.ca_blob(test::TestCa::instance().pem());
     auto socket = client.session.send(server.request()).upgrade();
@@ -312,7 +307,7 @@ TEST_CASE("a peer that ends right behind its 101 leaves what it sent", "[wire][s
     const bool tls = GENERATE(false, true);
     CAPTURE(tls);
     test::Gate closed;
-    Server server(
+    UpgradeServer server(
         [&](test::Connection& c) {
             if (!c.read_request()) return;
             c.write(std::string(switching).append("bye"));

@@ -16,10 +16,6 @@ using namespace ringlet::test;
 
 namespace {
 
-const std::string& ca() {
-    return TestCa::instance().pem();
-}
-
 OriginOptions with(Certificate certificate = {}) {
     OriginOptions options;
     options.tls = true;

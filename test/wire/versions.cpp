@@ -31,7 +31,7 @@ TEST_CASE("HTTP/2 is spoken where TLS negotiates it", "[wire][version]") {
     Client client;
     client.session.ca_blob(TestCa::instance().pem());
     auto two = client.session.get(origin.url());
-    CHECK(two.version() == Protocol::http_2);
+    CHECK(two.version() == ringlet::Protocol::http_2);
     CHECK(two.text() == "two");
     CHECK(two.reason().empty());
     auto again = client.session.get(origin.url());
@@ -41,7 +41,7 @@ TEST_CASE("HTTP/2 is spoken where TLS negotiates it", "[wire][version]") {
     Session one(client.cache);
     one.ca_blob(TestCa::instance().pem()).http_version(HttpVersion::http_1_1);
     auto first = one.get(origin.url());
-    CHECK(first.version() == Protocol::http_1_1);
+    CHECK(first.version() == ringlet::Protocol::http_1_1);
     CHECK_FALSE(first.reused());
     CHECK(first.text() == "one");
     CHECK(origin.accepts() == 2);
@@ -49,7 +49,8 @@ TEST_CASE("HTTP/2 is spoken where TLS negotiates it", "[wire][version]") {
     CHECK(one.get(origin.url()).text() == "one");
     CHECK(origin.accepts() == 2);
     for (const auto& connection : client.cache.connections()) {
-        CHECK((connection.protocol == Protocol::http_2 || connection.protocol == Protocol::http_1_1));
+        CHECK((connection.protocol == ringlet::Protocol::http_2 ||
+               connection.protocol == ringlet::Protocol::http_1_1));
     }
 }
 
@@ -59,7 +60,7 @@ TEST_CASE("HTTP/2 without TLS, by prior knowledge", "[wire][version]") {
     client.session.http_version(HttpVersion::http_2_prior_knowledge);
     for (int i = 0; i < 3; ++i) {
         auto response = client.session.get(origin.url());
-        CHECK(response.version() == Protocol::http_2);
+        CHECK(response.version() == ringlet::Protocol::http_2);
         CHECK(response.text() == "two");
     }
     CHECK(client.session.post(origin.url(), "a body").text() == "two");
@@ -75,7 +76,7 @@ TEST_CASE("HTTP/1.0 is asked for and kept only if the server says so", "[wire][v
     Client client;
     client.session.http_version(HttpVersion::http_1_0);
     auto response = client.session.get(origin.url());
-    CHECK(response.version() == Protocol::http_1_0);
+    CHECK(response.version() == ringlet::Protocol::http_1_0);
     CHECK(response.text() == "ok");
     CHECK(response.disposition()->reason == CloseReason::http_1_0);
     CHECK(origin.requests()[0].head.find(" HTTP/1.0\r\n") != std::string::npos);
@@ -91,7 +92,7 @@ TEST_CASE("a request for HTTP/2 on a plain connection is content with HTTP/1.1",
     client.session.http_version(HttpVersion::http_2);
     for (int i = 0; i < 2; ++i) {
         auto response = client.session.get(origin.url());
-        CHECK(response.version() == Protocol::http_1_1);
+        CHECK(response.version() == ringlet::Protocol::http_1_1);
         CHECK(response.text() == "one");
     }
     CHECK(origin.accepts() == 1);

@@ -4,6 +4,7 @@
 
 #include "cache/cache.hpp"
 #include "support/origin.hpp"
+#include "support/timing.hpp"
 
 #include <chrono>
 #include <memory>
@@ -85,16 +86,6 @@ std::pair<Errc, std::string> thrown_by(Call call) {
         return {static_cast<Errc>(e.code().value()), e.what()};
     }
     return {};
-}
-
-template <class Condition>
-bool eventually(Condition holds, std::chrono::nanoseconds timeout = std::chrono::seconds(5)) {
-    const auto until = Clock::now() + timeout;
-    while (!holds()) {
-        if (Clock::now() >= until) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));  // why: a pause is what the driver plays
-    }
-    return true;
 }
 
 }  // namespace ringlet::test

@@ -22,7 +22,6 @@ using detail::Instant;
 using detail::KeyId;
 using detail::LaneId;
 using detail::OriginId;
-using detail::Outcome;
 using detail::PolicyLimits;
 using detail::Ticket;
 using detail::UserId;
@@ -53,7 +52,7 @@ class Bench {
         policy.connected(answer.lane, now, 0);
         return answer.lane;
     }
-    CloseReason release(LaneId lane, const Outcome& outcome = {}) {
+    CloseReason release(LaneId lane, const detail::Outcome& outcome = {}) {
         const CloseReason why = policy.release(lane, outcome, now);
         collect();
         return why;

@@ -237,13 +237,13 @@ void Walk::connect() {
 void Walk::release() {
     const LaneId lane = draw_held(Held::leased);
     if (lane == detail::no_id<LaneId>) return;
-    Outcome outcome;
+    detail::Outcome outcome;
     if (draw(4) == 0) outcome.close = CloseReason::connection_close;
     if (draw(4) == 0) outcome.idle_limit = std::chrono::milliseconds(draw(50));
     give_back(lane, outcome);
 }
 
-void Walk::give_back(LaneId lane, const Outcome& outcome) {
+void Walk::give_back(LaneId lane, const detail::Outcome& outcome) {
     held_.erase(lane);
     if (policy_.release(lane, outcome, now_) != CloseReason::none) return;
     // Granted, or idle, or idle and at once evicted: the last is among the orders to close.

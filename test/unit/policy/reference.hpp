@@ -55,7 +55,7 @@ class Walk {
     void enter_in_order(LaneId lane, Instant since);
     void connect();
     void release();
-    void give_back(LaneId lane, const Outcome& outcome);
+    void give_back(LaneId lane, const detail::Outcome& outcome);
     void fail_to_connect();
     void dead();
     void cancel();
