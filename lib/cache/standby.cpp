@@ -14,7 +14,7 @@ namespace {
 constexpr std::chrono::milliseconds a_moment(1);
 // So often, at least, a holder comes by the tables and does what falls due with each loan: without a janitor
 // nobody else may.
-constexpr std::chrono::seconds longest(1);
+constexpr std::chrono::seconds longest_standby(1);
 
 }  // namespace
 
@@ -51,7 +51,7 @@ void Cache::begin_standby_locked(LaneId slot, Claim& claim, Instant now) noexcep
                  .fork_generation = generation_,
                  .loans = std::min<std::uint64_t>(left - 1, Standby::most_loans),
                  .window = std::min<std::chrono::nanoseconds>(a_moment, settings_.idle_timeout.value()),
-                 .end = std::min(lane.lifetime_end, now + longest)},
+                 .end = std::min(lane.lifetime_end, now + longest_standby)},
                 now);
 }
 

@@ -12,8 +12,8 @@ namespace ringlet::detail {
 namespace {
 
 // By number: their names are deprecated.
-constexpr auto opt_httppost = static_cast<CURLoption>(CURLOPTTYPE_OBJECTPOINT + 24);
-constexpr auto opt_put = static_cast<CURLoption>(CURLOPTTYPE_LONG + 54);
+constexpr auto old_httppost = static_cast<CURLoption>(CURLOPTTYPE_OBJECTPOINT + 24);
+constexpr auto old_put = static_cast<CURLoption>(CURLOPTTYPE_LONG + 54);
 
 /// Options whose effects outlive them: a handle's HSTS and alt-svc memory, an engine, the TLS sessions that
 /// came of its own TLS context (they are resumed without that context, and without a look at a certificate);
@@ -218,7 +218,7 @@ EasyRecord::Taker EasyRecord::taker_of(CURLoption option) noexcept {
             return [](EasyRecord& r, long long on, const void*) noexcept { r.no_body_ = on != 0; };
         case CURLOPT_HTTPGET:
         case CURLOPT_UPLOAD:
-        case opt_put:
+        case old_put:
             return
                 [](EasyRecord& r, long long on, const void*) noexcept { r.no_body_ = r.no_body_ && on == 0; };
         case CURLOPT_POST:
@@ -227,7 +227,7 @@ EasyRecord::Taker EasyRecord::taker_of(CURLoption option) noexcept {
                 r.may_be_unsafe_ = r.may_be_unsafe_ || on != 0;
             };
         case CURLOPT_MIMEPOST:
-        case opt_httppost:
+        case old_httppost:
             return [](EasyRecord& r, long long, const void* form) noexcept {
                 r.no_body_ = false;
                 r.may_be_unsafe_ = r.may_be_unsafe_ || form != nullptr;

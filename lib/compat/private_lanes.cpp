@@ -10,7 +10,7 @@
 namespace ringlet::detail {
 namespace {
 
-std::uint64_t next_id() noexcept {
+std::uint64_t next_lanes_id() noexcept {
     static std::atomic<std::uint64_t> last{0};
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
@@ -22,7 +22,7 @@ void end_loan(Lease&& lease, CloseReason why) noexcept {
 
 }  // namespace
 
-PrivateLanes::PrivateLanes() noexcept : id_(next_id()) {}
+PrivateLanes::PrivateLanes() noexcept : id_(next_lanes_id()) {}
 
 bool PrivateLanes::has(const LaneKey& key) const noexcept {
     return std::find(keys_.begin(), keys_.end(), key) != keys_.end();

@@ -11,7 +11,7 @@
 namespace ringlet::detail {
 namespace {
 
-std::atomic<unsigned long long> passed_through{0};
+std::atomic<unsigned long long> passed_through_calls{0};
 
 bool is_on(const char* name) noexcept {
     const char* value = ::secure_getenv(name);
@@ -28,7 +28,7 @@ void print_statistics() noexcept {
             static_cast<unsigned long long>(s.requests), static_cast<unsigned long long>(s.opened),
             static_cast<unsigned long long>(s.reused), static_cast<unsigned long long>(s.closed),
             static_cast<unsigned long long>(s.idle), static_cast<unsigned long long>(s.waits),
-            static_cast<unsigned long long>(s.replays), passed_through.load());
+            static_cast<unsigned long long>(s.replays), passed_through_calls.load());
     } catch (const std::exception& e) {
         std::fprintf(stderr, "ringlet: no statistics: %s\n", e.what());
     }
@@ -45,7 +45,7 @@ bool pooling_enabled() noexcept {
 }
 
 void count_passed_through() noexcept {
-    passed_through.fetch_add(1, std::memory_order_relaxed);
+    passed_through_calls.fetch_add(1, std::memory_order_relaxed);
 }
 
 void arrange_statistics() noexcept {

@@ -14,7 +14,7 @@ namespace ringlet::detail {
 namespace {
 
 /// libcurl has no word for "unlimited": what it can count to, 24 days.
-long milliseconds(Duration d) {
+long in_milliseconds(Duration d) {
     if (d.is_unlimited()) return std::numeric_limits<int>::max();
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(d.value()).count();
     return static_cast<long>(std::clamp<long long>(ms, 1, std::numeric_limits<int>::max()));
@@ -88,7 +88,7 @@ long tls_highest(TlsVersion version) {
 
 void apply_connection(CURL* easy, const WireOptions& options) {
     if (options.connect_timeout) {
-        set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(*options.connect_timeout),
+        set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, in_milliseconds(*options.connect_timeout),
                    "connect_timeout");
     }
     // A lane says NOPROXY="*" for itself.

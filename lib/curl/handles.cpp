@@ -11,4 +11,10 @@ void append(SlistPtr& list, const char* text) {
     list.reset(longer);
 }
 
+SlistPtr copy_of(const curl_slist* list) {
+    SlistPtr copy;
+    for (; list != nullptr; list = list->next) append(copy, list->data);
+    return copy;
+}
+
 }  // namespace ringlet::detail

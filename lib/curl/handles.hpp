@@ -33,5 +33,7 @@ using CurlText = std::unique_ptr<char, CurlDeleter>;
 
 /// Appends a copy of the text. Throws std::bad_alloc, the list unchanged.
 void append(SlistPtr& list, const char* text);
+/// Throws bad_alloc.
+SlistPtr copy_of(const curl_slist* list);
 
 }  // namespace ringlet::detail

@@ -111,12 +111,6 @@ bool managed(CURLoption id) {
     }
 }
 
-SlistPtr copy_of(const curl_slist* list) {
-    SlistPtr copy;
-    for (; list != nullptr; list = list->next) append(copy, list->data);
-    return copy;
-}
-
 template <class T>
 void put(CURL* easy, CURLoption id, T value, const char* name) {
     const auto code = curl().easy_setopt(easy, id, value);

@@ -26,7 +26,7 @@ std::string reason_of(int number) {
     throw Error(Errc::connection_lost, std::string("socket: ").append(doing) + ": " + reason_of(number));
 }
 
-bool later(int number) noexcept {
+bool again_later(int number) noexcept {
     return number == EAGAIN || number == EWOULDBLOCK || number == EINTR;
 }
 
@@ -90,7 +90,7 @@ std::size_t PlainStream::read(std::span<std::byte> to, const StreamLimits& limit
     while (true) {
         const auto got = ::recv(fd_, to.data(), to.size(), MSG_DONTWAIT);
         if (got >= 0) return static_cast<std::size_t>(got);
-        if (!later(errno)) lost("read", errno);
+        if (!again_later(errno)) lost("read", errno);
         wait_ready(fd_, POLLIN, limits, lane());
     }
 }
@@ -102,7 +102,7 @@ void PlainStream::write(std::span<const std::byte> bytes, const StreamLimits& li
         const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent >= 0) {
             bytes = bytes.subspan(static_cast<std::size_t>(sent));
-        } else if (later(errno)) {
+        } else if (again_later(errno)) {
             wait_ready(fd_, POLLOUT, limits, lane());
         } else {
             lost("write", errno);
@@ -115,7 +115,7 @@ Stream::Waiting PlainStream::waiting() noexcept {
     char byte = 0;
     const auto got = fd_ < 0 ? 0 : ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (got > 0) return Waiting::bytes;
-    return got < 0 && later(errno) ? Waiting::nothing : Waiting::end;
+    return got < 0 && again_later(errno) ? Waiting::nothing : Waiting::end;
 }
 
 Descriptor PlainStream::release() {

@@ -17,12 +17,12 @@ namespace {
 constexpr std::uint64_t unknown_size = UINT64_MAX;
 
 /// Patience::enter() for the length of one call.
-class Inside {
+class InCallback {
   public:
-    explicit Inside(Patience& patience) : patience_(patience) { patience_.enter(); }
-    ~Inside() { patience_.leave(); }
-    Inside(const Inside&) = delete;
-    Inside& operator=(const Inside&) = delete;
+    explicit InCallback(Patience& patience) : patience_(patience) { patience_.enter(); }
+    ~InCallback() { patience_.leave(); }
+    InCallback(const InCallback&) = delete;
+    InCallback& operator=(const InCallback&) = delete;
 
   private:
     Patience& patience_;
@@ -107,7 +107,7 @@ std::size_t Exchange::read_some(std::span<std::byte> to) {
     require_alive();
     if (to.empty() || state_ == BodyState::complete || !transfer_.active()) return 0;
     require_own_process();
-    const Inside inside(patience_);
+    const InCallback inside(patience_);
     auto* const out = reinterpret_cast<char*>(to.data());
     std::size_t got = transfer_.buffer().take(out, to.size());
     if (got == 0 && !transfer_.done()) {
@@ -181,7 +181,7 @@ void Exchange::read_all(Sink sink) {
     require_unread();
     if (state_ == BodyState::complete || !transfer_.active()) return;
     require_own_process();
-    const Inside inside(patience_);
+    const InCallback inside(patience_);
     state_ = BodyState::partially_read;
     auto& buffer = transfer_.buffer();
     try {
@@ -217,7 +217,7 @@ Disposition Exchange::consume(DrainLimits limits) {
     if (transfer_.inside()) require_alive();
     if (!transfer_.active()) return disposition_.value_or(Disposition{});
     require_own_process();
-    const Inside inside(patience_);
+    const InCallback inside(patience_);
     const auto over = drain(limits);
     const auto progress = over == CloseReason::none ? final_progress() : std::nullopt;
     state_ = over == CloseReason::none ? BodyState::complete : BodyState::abandoned;
@@ -330,7 +330,7 @@ bool Exchange::drain_dropped() noexcept {
     if (settings.drain_bytes.value() == 0 || settings.drain_time.value().count() <= 0) return false;
     if (all > settings.drain_bytes.value() || !transfer_.sent()) return false;
     try {
-        const Inside inside(patience_);
+        const InCallback inside(patience_);
         if (drain({settings.drain_bytes, settings.drain_time}) != CloseReason::none) return false;
         settle();
     } catch (...) {

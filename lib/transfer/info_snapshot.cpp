@@ -32,12 +32,6 @@ std::vector<int> known_figures(CURL* easy) {
     return known;
 }
 
-SlistPtr copy_of(const curl_slist* list) {
-    SlistPtr copy;
-    for (; list != nullptr; list = list->next) append(copy, list->data);
-    return copy;
-}
-
 }  // namespace
 
 void InfoSnapshot::clear() noexcept {

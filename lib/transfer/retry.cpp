@@ -14,14 +14,14 @@ namespace {
 using std::chrono::milliseconds;
 
 // Thirty years: in range also where a point in time is added, and where it is doubled.
-constexpr milliseconds longest{1'000'000'000'000};
+constexpr milliseconds longest_delay{1'000'000'000'000};
 
 std::optional<milliseconds> asked_for(std::string_view text) {
     long long seconds = 0;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (ec == std::errc::result_out_of_range) return longest;
+    if (ec == std::errc::result_out_of_range) return longest_delay;
     if (ec == std::errc{} && end == text.data() + text.size() && seconds >= 0) {
-        return milliseconds(std::min<long long>(seconds, longest.count() / 1000) * 1000);
+        return milliseconds(std::min<long long>(seconds, longest_delay.count() / 1000) * 1000);
     }
     const std::time_t date = curl().getdate(std::string(text).c_str(), nullptr);
     if (date < 0) return std::nullopt;
@@ -48,7 +48,7 @@ bool wants_retry(const RetryPolicy& policy, const Error& error) noexcept {
 
 milliseconds retry_pause(const RetryPolicy& policy, unsigned attempt,
                          std::optional<std::string_view> retry_after) {
-    const auto cap = std::min(policy.max_backoff, longest);
+    const auto cap = std::min(policy.max_backoff, longest_delay);
     if (retry_after) {
         if (const auto wanted = asked_for(*retry_after)) return std::min(*wanted, cap);
     }

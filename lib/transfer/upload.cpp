@@ -13,7 +13,7 @@
 namespace ringlet::detail {
 namespace {
 
-std::string reason_of(int number) {
+std::string message_of(int number) {
     return std::system_category().message(number);
 }
 
@@ -25,7 +25,7 @@ class FileSource final : public Source {
         : path_(path), file_(std::fopen(path.c_str(), "rbe")) {
         std::error_code ec;
         const bool regular = file_ != nullptr && std::filesystem::is_regular_file(path, ec);
-        if (!file_) throw Error(Errc::upload, "body file " + path.string() + ": " + reason_of(errno));
+        if (!file_) throw Error(Errc::upload, "body file " + path.string() + ": " + message_of(errno));
         if (std::filesystem::is_directory(path, ec))
             throw Error(Errc::upload, "body file " + path.string() + ": a directory");
         if (regular) size_ = std::filesystem::file_size(path);
