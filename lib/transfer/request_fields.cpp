@@ -33,7 +33,9 @@ std::string_view offered_codings(const WireOptions& options) {
     if (options.raw) return {};
     if (!options.accept_encoding) return usual_codings();
     const auto& named = *options.accept_encoding;
-    return named ? trimmed(*named) : std::string_view();
+    // A field of blanks alone, as libcurl sees them, is to libcurl one that is not to be sent.
+    const bool says_something = named && named->find_first_not_of(" \t\v\f") != std::string::npos;
+    return says_something ? std::string_view(*named) : std::string_view();
 }
 
 std::string cookie_text(const Headers& headers) {

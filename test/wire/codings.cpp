@@ -30,7 +30,7 @@ class Offers {
     ~Offers() { CHECK(origin_.accepts() == 1); }
 
   private:
-    test::Origin origin_{test::respond_with(test::reply("x"))};
+    test::Origin origin_{test::respond_with(test::reply("x", 200, "Set-Cookie: a=b\r\n"))};
     ConnectionCache cache_;
 };
 
@@ -51,6 +51,10 @@ TEST_CASE("each request offers the codings of its own settings, once", "[wire]")
     CHECK(offers.of(other, offers.get().accept_encoding("gzip")) == Values{"gzip"});
     CHECK(offers.of(other, offers.get().accept_encoding(std::nullopt)).empty());
     CHECK(offers.of(other, offers.get()) == Values{"br"});
+    for (const std::string odd : {" gzip , br ", "\v", " \f", " \vgzip"}) {
+        CHECK(offers.of(other, offers.get().accept_encoding(odd)).size() == 1);
+        CHECK(offers.head().find("\r\nAccept-Encoding: " + odd + "\r\n") != std::string::npos);
+    }
     const auto all = offers.of(other, offers.get().accept_encoding(""));
     REQUIRE(all.size() == 1);
     CHECK(all[0].starts_with("deflate, gzip"));
@@ -69,6 +73,17 @@ TEST_CASE("a field of the caller's takes the place of the offer, and others go b
     CHECK(offers.head().find("X-One") == std::string::npos);
     CHECK(offers.of(session, offers.post("hello")) == by_default);
     CHECK(offers.of(session, offers.get()) == by_default);
+}
+
+TEST_CASE("an offer beside fields that libcurl adds is there once", "[wire]") {
+    Offers offers;
+    auto session = offers.session();
+    session.cookies(true);
+    const auto by_default = offers.of(session, offers.get());
+    CHECK(offers.of(session, offers.get()) == by_default);
+    CHECK(offers.head().find("\r\nCookie: a=b\r\n") != std::string::npos);
+    CHECK(offers.of(session, offers.get().header("Cookie", "c=d")) == by_default);
+    CHECK(offers.head().find("\r\nCookie: a=b; c=d\r\n") != std::string::npos);
 }
 
 TEST_CASE("an offer by setopt() is libcurl's alone", "[wire]") {
