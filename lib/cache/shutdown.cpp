@@ -26,6 +26,7 @@ void Cache::shutdown(Duration grace) {
         const Lock lock(mutex_);
         catch_up_locked();
         closed_.store(true, std::memory_order_release);
+        policy_.retire();  // whoever has seen closed() and returns a connection has it closed
     }
     abandon();
     if (wait_quiet(deadline)) return;

@@ -6,6 +6,7 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -299,10 +300,30 @@ TEST_CASE("where no thread can be had the cache works without", "[cache]") {
     Origin server(respond_with(reply("x")));
     const auto cache = make_cache();
     Lease lease = lend(cache, server);
+    // Address space for a thread's stack, of which there is not so much.
+    pthread_attr_t before, none;
+    REQUIRE(pthread_getattr_default_np(&before) == 0);
+    REQUIRE(pthread_getattr_default_np(&none) == 0);
+    REQUIRE(pthread_attr_setstacksize(&none, std::size_t{1} << 48) == 0);
+    REQUIRE(pthread_setattr_default_np(&none) == 0);
+    CHECK(cache->release(std::move(lease), {}) == CloseReason::none);
+    REQUIRE(pthread_setattr_default_np(&before) == 0);
+    CHECK(janitor_threads().empty());
+    CHECK(request(cache, server) == CloseReason::none);
+    CHECK(server.accepts() == 1);
+}
+
+TEST_CASE("where no pipe can be had the cache works without a thread", "[cache]") {
+#ifdef __SANITIZE_ADDRESS__
+    SKIP("what looks at an exception's type wants a pipe itself");
+#endif
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache();
+    Lease lease = lend(cache, server);
     rlimit before{};
     REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
-    // No further descriptor: the pipe fails. Those there are stay below the limit, as the server's thread may
-    // just now ask poll() about some, and that refuses to look at more than the limit.
+    // Those there are stay below the limit, as the server's thread may just now ask poll() about some, and
+    // that refuses to look at more than the limit.
     const int next = ::dup(STDIN_FILENO);
     REQUIRE(next > 2);
     ::close(next);
