@@ -32,6 +32,20 @@ void request_over_tls(const std::shared_ptr<Cache>& cache, const Origin& server)
     cache->release(std::move(lease), {});
 }
 
+// A lane comes to rest where what a thread needs cannot be had.
+template <class Deny, class Allow>
+void check_without_thread(Deny deny, Allow allow) {
+    Origin server(respond_with(reply("x")));
+    const auto cache = make_cache();
+    Lease lease = lend(cache, server);
+    deny();
+    CHECK(cache->release(std::move(lease), {}) == CloseReason::none);
+    allow();
+    CHECK(janitor_threads().empty());
+    CHECK(request(cache, server) == CloseReason::none);
+    CHECK(server.accepts() == 1);
+}
+
 }  // namespace
 
 TEST_CASE("an idle lane expires with nothing else going on", "[cache][C062]") {
@@ -297,44 +311,35 @@ TEST_CASE("an expired lane's slot is used again", "[cache][C059]") {
 }
 
 TEST_CASE("where no thread can be had the cache works without", "[cache]") {
-    Origin server(respond_with(reply("x")));
-    const auto cache = make_cache();
-    Lease lease = lend(cache, server);
-    // Address space for a thread's stack, of which there is not so much.
-    pthread_attr_t before, none;
-    REQUIRE(pthread_getattr_default_np(&before) == 0);
-    REQUIRE(pthread_getattr_default_np(&none) == 0);
-    REQUIRE(pthread_attr_setstacksize(&none, std::size_t{1} << 48) == 0);
-    REQUIRE(pthread_setattr_default_np(&none) == 0);
-    CHECK(cache->release(std::move(lease), {}) == CloseReason::none);
-    REQUIRE(pthread_setattr_default_np(&before) == 0);
-    CHECK(janitor_threads().empty());
-    CHECK(request(cache, server) == CloseReason::none);
-    CHECK(server.accepts() == 1);
+    pthread_attr_t usual, greedy;
+    REQUIRE(pthread_getattr_default_np(&usual) == 0);
+    REQUIRE(pthread_getattr_default_np(&greedy) == 0);
+    // For a thread's stack, and more than there are addresses.
+    REQUIRE(pthread_attr_setstacksize(&greedy, std::size_t{1} << 48) == 0);
+    check_without_thread([&] { REQUIRE(pthread_setattr_default_np(&greedy) == 0); },
+                         [&] { REQUIRE(pthread_setattr_default_np(&usual) == 0); });
 }
 
 TEST_CASE("where no pipe can be had the cache works without a thread", "[cache]") {
 #ifdef __SANITIZE_ADDRESS__
     SKIP("what looks at an exception's type wants a pipe itself");
 #endif
-    Origin server(respond_with(reply("x")));
-    const auto cache = make_cache();
-    Lease lease = lend(cache, server);
-    rlimit before{};
-    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
-    // Those there are stay below the limit, as the server's thread may just now ask poll() about some, and
-    // that refuses to look at more than the limit.
-    const int next = ::dup(STDIN_FILENO);
-    REQUIRE(next > 2);
-    ::close(next);
-    rlimit none = before;
-    none.rlim_cur = static_cast<rlim_t>(next);
-    setrlimit(RLIMIT_NOFILE, &none);
-    CHECK(cache->release(std::move(lease), {}) == CloseReason::none);
-    setrlimit(RLIMIT_NOFILE, &before);
-    CHECK(janitor_threads().empty());
-    CHECK(request(cache, server) == CloseReason::none);
-    CHECK(server.accepts() == 1);
+    rlimit usual{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &usual) == 0);
+    const auto limit = [&](rlim_t most) {
+        const rlimit now{most, usual.rlim_max};
+        REQUIRE(setrlimit(RLIMIT_NOFILE, &now) == 0);
+    };
+    check_without_thread(
+        [&] {
+            // Those there are stay below the limit, as the server's thread may just now ask poll() about
+            // some, and that refuses to look at more than the limit.
+            const int next = ::dup(STDIN_FILENO);
+            REQUIRE(next > 2);
+            ::close(next);
+            limit(static_cast<rlim_t>(next));
+        },
+        [&] { limit(usual.rlim_cur); });
 }
 
 TEST_CASE("a server's goodbye over TLS is its end, not something it says", "[cache]") {
